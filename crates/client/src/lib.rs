@@ -1,0 +1,1 @@
+//! The MQTT client: a deciding core and a blocking driver.

@@ -1,0 +1,2 @@
+//! HexMQ: one binary, one decoder.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The shard loop: readiness, lobby, mailboxes around the deciding core.

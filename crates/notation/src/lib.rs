@@ -1,0 +1,1 @@
+//! One text notation for MQTT packets and transcripts.

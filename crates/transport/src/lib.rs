@@ -1,0 +1,1 @@
+//! Byte streams: TCP and Unix sockets, listeners.

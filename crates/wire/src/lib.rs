@@ -1,0 +1,30 @@
+//! MQTT control packets of 3.1, 3.1.1 and 5.0: one model, decoded in place, encoded, traced.
+//!
+//! Guarantees: decoding and encoding a PUBLISH never allocates; every packet borrows from the
+//! frame it was read from; the protocol version is an argument, never a copy of the code. The
+//! decoder that serves is the decoder that explains: what differs is the [`Trace`] given to it.
+//!
+//! Not here: when a packet is allowed (that is `session` and `broker`), and any I/O.
+
+mod decode;
+mod fault;
+mod fixed_header;
+mod framer;
+mod packet;
+mod property;
+mod qos;
+mod reader;
+mod reason_code;
+mod trace;
+mod version;
+
+pub use decode::{Leniency, decode};
+pub use fault::{Fault, FaultCode, Severity};
+pub use fixed_header::{FixedHeader, PacketType, REMAINING_LENGTH_MAX, encode_remaining_length, remaining_length_size};
+pub use framer::{Frame, FrameError, FrameStatus, Framer, scan_frame};
+pub use packet::*;
+pub use property::{Properties, PropertiesBuf, Property, PropertyId, PropertyRow, PropertyType, Repeat, property_rows};
+pub use qos::{Delivery, PacketIdentifier, QoS};
+pub use reason_code::ReasonCode;
+pub use trace::{Field, NoTrace, Section, Trace, Value, Verdict};
+pub use version::Version;

@@ -1,0 +1,1 @@
+//! Explain every byte of MQTT packets, in English and Chinese.

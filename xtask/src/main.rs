@@ -1,0 +1,2 @@
+//! The workshop's one door: `cargo xtask`.
+fn main() {}
