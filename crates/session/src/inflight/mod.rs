@@ -1,0 +1,331 @@
+//! The sender's side of QoS 1 and 2: messages on their way, and the packet identifiers in use.
+//!
+//! Storage is a ring in the order of sending. Identifiers count up, so the place of one is its
+//! distance from the front: finding it is one look in the usual case and a binary search after
+//! holes were closed. An acknowledged slot in the middle stays as a *tombstone* until the front
+//! passes it or tombstones outnumber what lives; then the holes are closed at once.
+
+mod lookup;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use hexmq_wire::{PacketIdentifier, QoS};
+
+/// Tombstones beyond the number of living slots that are tolerated before holes are closed.
+const TOMBSTONES_SLACK: usize = 16;
+
+/// PUBLISH packets of QoS 1 and 2 from their sending to their last acknowledgement.
+///
+/// `M` is whatever the owner keeps for a message: a slab handle, a `Vec`. Bounds: at most 65,535
+/// identifiers, and never more than twice the living slots plus a few in memory. The owner sees
+/// to it that no more than the window is in flight by asking [`InFlight::begin`], which refuses.
+///
+/// A value that never held anything owns no heap. Memory once used is kept, so that a steady flow
+/// does not allocate; [`InFlight::shrink_to_fit`] gives it back.
+#[derive(Clone, Debug)]
+pub struct InFlight<M> {
+    slots: VecDeque<Slot<M>>,
+    /// All slots before this index were sent on this connection.
+    cursor: u32,
+    /// Slots that wait for [`InFlight::next_resend`].
+    unsent: u16,
+    /// Messages in flight.
+    messages: u16,
+    /// Identifiers of other packets.
+    requests: u16,
+    window: u16,
+    /// The identifier given last; 0 in a new session.
+    last: u16,
+    /// An identifier may be in use although it is not between the front and `last`: counting has
+    /// gone round past a message that is still in flight.
+    lapped: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Slot<M> {
+    message: Option<M>,
+    identifier: PacketIdentifier,
+    state: State,
+    /// To be sent again on this connection, and not yet sent.
+    unsent: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// PUBLISH of QoS 1 sent, PUBACK awaited.
+    Puback,
+    /// PUBLISH of QoS 2 sent, PUBREC awaited.
+    Pubrec,
+    /// PUBREL sent, PUBCOMP awaited.
+    Pubcomp,
+    /// A SUBSCRIBE or UNSUBSCRIBE has the identifier.
+    Request,
+    /// Done; the identifier is free.
+    Tombstone,
+}
+
+/// Why an acknowledgement fits nothing in flight. The state is unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckError {
+    /// No message in flight has this identifier.
+    Unknown,
+    /// The message has the other QoS: a PUBACK for QoS 2, or a PUBREC or PUBCOMP for QoS 1.
+    WrongQoS,
+    /// A PUBCOMP before the PUBREC.
+    OutOfTurn,
+}
+
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AckError::Unknown => "no message in flight has this packet identifier",
+            AckError::WrongQoS => "the message with this packet identifier has the other QoS",
+            AckError::OutOfTurn => "PUBCOMP came before PUBREC",
+        })
+    }
+}
+
+impl std::error::Error for AckError {}
+
+/// What is to be sent again on a new connection of the same session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend<'a, M> {
+    /// The PUBLISH, with DUP set. [V4 MQTT-3.3.1-1, V5 MQTT-3.3.1-1]
+    Publish {
+        /// Its identifier, the same as before.
+        identifier: PacketIdentifier,
+        /// 1 or 2.
+        qos: QoS,
+        /// The owner's message.
+        message: &'a M,
+    },
+    /// The PUBREL: the PUBLISH was taken over and is not sent again. [V5 MQTT-4.3.3-6]
+    Pubrel {
+        /// Its identifier.
+        identifier: PacketIdentifier,
+    },
+}
+
+impl<M> InFlight<M> {
+    /// An empty window; `window` is the largest number of messages in flight: the receiver's
+    /// Receive Maximum, or less. [V5 MQTT-4.9.0-1]
+    pub const fn new(window: u16) -> InFlight<M> {
+        InFlight {
+            slots: VecDeque::new(),
+            cursor: 0,
+            unsent: 0,
+            messages: 0,
+            requests: 0,
+            window,
+            last: 0,
+            lapped: false,
+        }
+    }
+
+    /// Whether [`InFlight::begin`] would accept a message: fewer than the window are in flight and
+    /// none waits to be sent again. [V5 MQTT-4.9.0-2]
+    #[inline]
+    pub const fn has_room(&self) -> bool {
+        self.messages < self.window && self.unsent == 0
+    }
+
+    /// Messages in flight, whether or not they were sent again on this connection.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.messages as usize
+    }
+
+    /// Whether no message is in flight.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// The largest number of messages in flight.
+    #[inline]
+    pub const fn window(&self) -> u16 {
+        self.window
+    }
+
+    /// Changes the window, as a new connection may. With more in flight than the new window,
+    /// there is no room until enough is acknowledged; nothing is lost.
+    pub const fn set_window(&mut self, window: u16) {
+        self.window = window;
+    }
+
+    /// Takes a message in flight and gives it an identifier that is not in use; the caller sends
+    /// the PUBLISH now. [V4 MQTT-2.3.1-2, V4 MQTT-2.3.1-4, V5 MQTT-2.2.1-3, V5 MQTT-2.2.1-4]
+    ///
+    /// Identifiers of a new session begin with 1 and count up. `None` without room, and for QoS 0,
+    /// which has no identifier.
+    #[inline]
+    pub fn begin(&mut self, qos: QoS, message: M) -> Option<PacketIdentifier> {
+        let state = match qos {
+            QoS::AtMostOnce => return None,
+            QoS::AtLeastOnce => State::Puback,
+            QoS::ExactlyOnce => State::Pubrec,
+        };
+        if !self.has_room() {
+            return None;
+        }
+        let identifier = self.free_identifier()?;
+        self.slots.push_back(Slot { message: Some(message), identifier, state, unsent: false });
+        self.messages += 1;
+        Some(identifier)
+    }
+
+    /// The message of a QoS 1 PUBLISH is done: gives it back.
+    #[inline]
+    pub fn puback(&mut self, identifier: PacketIdentifier) -> Result<M, AckError> {
+        let index = self.find(identifier).ok_or(AckError::Unknown)?;
+        let slot = self.slots.get_mut(index).ok_or(AckError::Unknown)?;
+        match slot.state {
+            State::Puback => {}
+            State::Pubrec | State::Pubcomp => return Err(AckError::WrongQoS),
+            State::Request | State::Tombstone => return Err(AckError::Unknown),
+        }
+        let message = slot.message.take().ok_or(AckError::Unknown)?;
+        self.finish(index);
+        Ok(message)
+    }
+
+    /// The receiver has taken over, or (5.0, from 0x80) refused, a QoS 2 message. The message is
+    /// given back; `None` for a second PUBREC. After an accepting one the caller sends PUBREL and
+    /// the identifier waits for PUBCOMP; after a refusing one the identifier is free.
+    /// [V4 MQTT-4.3.3-1, V5 MQTT-4.3.3-4, V5 MQTT-4.4.0-2]
+    pub fn pubrec(&mut self, identifier: PacketIdentifier, accepted: bool) -> Result<Option<M>, AckError> {
+        let index = self.find(identifier).ok_or(AckError::Unknown)?;
+        let slot = self.slots.get_mut(index).ok_or(AckError::Unknown)?;
+        match slot.state {
+            State::Pubrec | State::Pubcomp => {}
+            State::Puback => return Err(AckError::WrongQoS),
+            State::Request | State::Tombstone => return Err(AckError::Unknown),
+        }
+        let message = slot.message.take();
+        slot.state = State::Pubcomp;
+        if !accepted {
+            self.finish(index);
+        } else if std::mem::take(&mut slot.unsent) {
+            // The PUBREL goes out now, so there is nothing to repeat on this connection.
+            self.unsent -= 1;
+        }
+        Ok(message)
+    }
+
+    /// A QoS 2 message is done.
+    pub fn pubcomp(&mut self, identifier: PacketIdentifier) -> Result<(), AckError> {
+        let index = self.find(identifier).ok_or(AckError::Unknown)?;
+        match self.slots.get(index).map(|slot| slot.state) {
+            Some(State::Pubcomp) => {
+                self.finish(index);
+                Ok(())
+            }
+            Some(State::Pubrec) => Err(AckError::OutOfTurn),
+            Some(State::Puback) => Err(AckError::WrongQoS),
+            Some(State::Request | State::Tombstone) | None => Err(AckError::Unknown),
+        }
+    }
+
+    /// The owner's message with this identifier, while its content is still kept.
+    pub fn get(&self, identifier: PacketIdentifier) -> Option<&M> {
+        self.find(identifier).and_then(|index| self.slots.get(index)).and_then(|slot| slot.message.as_ref())
+    }
+
+    /// Everything in flight, in the order in which it was first sent.
+    /// [V4 MQTT-4.4.0-1, V4 MQTT-4.6.0-1, V5 MQTT-4.4.0-1, V5 MQTT-4.6.0-1]
+    ///
+    /// For a window smaller than [`InFlight::len`] use [`InFlight::rewind`] and
+    /// [`InFlight::next_resend`], which keep to it.
+    pub fn resend(&self) -> impl Iterator<Item = Resend<'_, M>> {
+        self.slots.iter().filter_map(Slot::resend)
+    }
+
+    /// A new connection has begun: everything in flight is to be sent again. Until
+    /// [`InFlight::next_resend`] has given it all, there is no room for new messages.
+    pub fn rewind(&mut self) {
+        self.close_holes();
+        for slot in &mut self.slots {
+            slot.unsent = slot.state != State::Request;
+        }
+        self.cursor = 0;
+        self.unsent = self.messages;
+    }
+
+    /// The next message to send again, in the original order; `None` if there is none, or the
+    /// window is full of those already sent again: ask again after an acknowledgement.
+    pub fn next_resend(&mut self) -> Option<Resend<'_, M>> {
+        if self.unsent == 0 || (self.messages - self.unsent) >= self.window.max(1) {
+            return None;
+        }
+        let start = self.cursor as usize;
+        let index = start + self.slots.iter().skip(start).position(|slot| slot.unsent)?;
+        self.cursor = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        self.unsent -= 1;
+        let slot = self.slots.get_mut(index)?;
+        slot.unsent = false;
+        slot.resend()
+    }
+
+    /// An identifier for a SUBSCRIBE or UNSUBSCRIBE, from the same numbers; `None` if all 65,535
+    /// are in use. [V4 MQTT-2.3.1-2, V5 MQTT-2.2.1-3]
+    pub fn allocate_identifier(&mut self) -> Option<PacketIdentifier> {
+        let identifier = self.free_identifier()?;
+        self.slots.push_back(Slot { message: None, identifier, state: State::Request, unsent: false });
+        self.requests += 1;
+        Some(identifier)
+    }
+
+    /// SUBACK or UNSUBACK came, or the connection was lost: the identifier is free. False if no
+    /// request has it.
+    pub fn release_identifier(&mut self, identifier: PacketIdentifier) -> bool {
+        let Some(index) = self.find(identifier) else { return false };
+        let is_request = self.slots.get(index).is_some_and(|slot| slot.state == State::Request);
+        if is_request {
+            self.finish(index);
+        }
+        is_request
+    }
+
+    /// Whether a message or a request has this identifier.
+    pub fn identifier_in_use(&self, identifier: PacketIdentifier) -> bool {
+        self.find(identifier)
+            .and_then(|index| self.slots.get(index))
+            .is_some_and(|slot| slot.state != State::Tombstone)
+    }
+
+    /// Everything in flight, in the order of sending: identifier, QoS, and the message where its
+    /// content was still kept. For a session that ends.
+    pub fn drain(self) -> impl Iterator<Item = (PacketIdentifier, QoS, Option<M>)> {
+        self.slots.into_iter().filter_map(|slot| match slot.state {
+            State::Puback => Some((slot.identifier, QoS::AtLeastOnce, slot.message)),
+            State::Pubrec | State::Pubcomp => Some((slot.identifier, QoS::ExactlyOnce, slot.message)),
+            State::Request | State::Tombstone => None,
+        })
+    }
+
+    /// Gives back memory that a burst has left behind. For idle moments.
+    pub fn shrink_to_fit(&mut self) {
+        self.close_holes();
+        self.slots.shrink_to_fit();
+    }
+}
+
+impl<M> Slot<M> {
+    fn resend(&self) -> Option<Resend<'_, M>> {
+        let identifier = self.identifier;
+        let message = self.message.as_ref();
+        match self.state {
+            State::Puback => {
+                message.map(|message| Resend::Publish { identifier, qos: QoS::AtLeastOnce, message })
+            }
+            State::Pubrec => {
+                message.map(|message| Resend::Publish { identifier, qos: QoS::ExactlyOnce, message })
+            }
+            State::Pubcomp => Some(Resend::Pubrel { identifier }),
+            State::Request | State::Tombstone => None,
+        }
+    }
+}
