@@ -1,0 +1,385 @@
+//! The tree of topic levels, laid out flat.
+//!
+//! A node knows its parent and its level; one table finds a node by these two and holds nothing
+//! but node numbers, so an edge costs five bytes and a node 24. `+` is a link of its own. `#` has
+//! no node: who subscribes to `a/#` hangs on the second list of `a`. A namespace is a child of
+//! nothing. What hangs on a list is a chain of records, each found by its list and session in a
+//! second table, so that replacing and ending a subscription take constant time however many
+//! sessions share a filter.
+
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use hexmq_topic::{SubscriptionFilter, TopicFilter};
+
+use super::group::Group;
+use super::levels::Levels;
+use super::record::{Kind, Record};
+use super::slab::Slab;
+use super::{IndexCensus, NewEntry, Subscribed};
+use crate::ids::{Namespace, SessionRef};
+
+/// No node, no record.
+pub(super) const NONE: u32 = u32::MAX;
+
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) levels: Levels,
+    pub(super) nodes: Slab<Node>,
+    /// Nodes by parent and level.
+    edges: HashTable<u32>,
+    pub(super) records: Slab<Record>,
+    /// Records of plain subscriptions by list and session, those of groups by list and ShareName.
+    owners: HashTable<u32>,
+    pub(super) groups: Slab<Option<Box<Group>>>,
+    next_group: u64,
+    shared: usize,
+    hasher: FixedState,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    /// The node above; [`NONE`] for the root of a namespace.
+    parent: u32,
+    /// The interned level; the namespace for a root; [`NONE`] for `+`.
+    level: u32,
+    /// Children, `+` not counted.
+    pub(super) children: u32,
+    /// The child `+`.
+    pub(super) plus: u32,
+    /// First record of those subscribed to this very level.
+    pub(super) exact: u32,
+    /// First record of those subscribed to this level and all below it, with `#`.
+    pub(super) below: u32,
+}
+
+/// One of the two lists of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct List {
+    node: u32,
+    below: bool,
+}
+
+impl Tree {
+    pub(super) fn new(seed: u64) -> Tree {
+        let hasher = FixedState::with_seed(seed);
+        Tree {
+            levels: Levels::new(hasher.clone()),
+            nodes: Slab::new(),
+            edges: HashTable::new(),
+            records: Slab::new(),
+            owners: HashTable::new(),
+            groups: Slab::new(),
+            next_group: 1,
+            shared: 0,
+            hasher,
+        }
+    }
+
+    pub(super) fn census(&self) -> IndexCensus {
+        let groups = self.groups.len();
+        IndexCensus {
+            plain: self.records.len() - groups,
+            shared: self.shared,
+            groups,
+            nodes: self.nodes.len(),
+            levels: self.levels.len(),
+        }
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        namespace: Namespace,
+        filter: SubscriptionFilter<'_>,
+        new: NewEntry,
+        since: u64,
+    ) -> Subscribed {
+        let list = self.make_list(namespace, filter.filter);
+        match filter.share_name {
+            Some(share_name) => self.subscribe_shared(list, share_name, filter.filter, new, since),
+            None => self.subscribe_plain(list, &new, since),
+        }
+    }
+
+    pub(super) fn unsubscribe(
+        &mut self,
+        namespace: Namespace,
+        filter: SubscriptionFilter<'_>,
+        session: SessionRef,
+    ) -> bool {
+        let Some(list) = self.find_list(namespace, filter.filter) else { return false };
+        let (hash, id) = match filter.share_name {
+            Some(share_name) => {
+                let hash = self.hash_group(list, share_name);
+                let Some(id) = self.find_group(hash, list, share_name) else { return false };
+                let Some(group) = self.group_mut(id) else { return false };
+                if !group.0.unsubscribe(session, group.1) {
+                    return false;
+                }
+                let empty = group.0.members.is_empty();
+                self.shared -= 1;
+                if !empty {
+                    return true;
+                }
+                (hash, id)
+            }
+            None => {
+                let hash = self.hash_plain(list, session);
+                let Some(id) = self.find_plain(hash, list, session) else { return false };
+                (hash, id)
+            }
+        };
+        self.remove_record(hash, id, list);
+        self.prune(list.node);
+        true
+    }
+
+    fn subscribe_plain(&mut self, list: List, new: &NewEntry, since: u64) -> Subscribed {
+        let hash = self.hash_plain(list, new.session);
+        if let Some(record) = self.find_plain(hash, list, new.session).and_then(|id| self.records.get_mut(id))
+        {
+            record.replace(new);
+            return Subscribed::Replaced;
+        }
+        self.add_record(hash, Record::plain(list, new, since), list);
+        Subscribed::New
+    }
+
+    fn subscribe_shared(
+        &mut self,
+        list: List,
+        share_name: &str,
+        filter: TopicFilter<'_>,
+        new: NewEntry,
+        since: u64,
+    ) -> Subscribed {
+        let hash = self.hash_group(list, share_name);
+        let id = match self.find_group(hash, list, share_name) {
+            Some(id) => id,
+            None => {
+                let group = Group::new(self.next_group, share_name, filter.as_str());
+                self.next_group += 1;
+                let group = self.groups.insert(Some(Box::new(group)));
+                self.add_record(hash, Record::group(list, group), list)
+            }
+        };
+        let Some((group, hasher)) = self.group_mut(id) else { return Subscribed::New };
+        let done = group.subscribe(new, since, hasher);
+        self.shared += usize::from(done == Subscribed::New);
+        done
+    }
+
+    // Nodes.
+
+    #[inline]
+    pub(super) fn root(&self, namespace: Namespace) -> Option<u32> {
+        self.child(NONE, namespace.0)
+    }
+
+    #[inline]
+    pub(super) fn child(&self, parent: u32, level: u32) -> Option<u32> {
+        let is_it =
+            |&id: &u32| self.nodes.get(id).is_some_and(|node| node.parent == parent && node.level == level);
+        self.edges.find(hash_edge(&self.hasher, parent, level), is_it).copied()
+    }
+
+    fn find_list(&self, namespace: Namespace, filter: TopicFilter<'_>) -> Option<List> {
+        let mut node = self.root(namespace)?;
+        for text in filter.levels() {
+            node = match text {
+                "#" => return Some(List { node, below: true }),
+                "+" => Some(self.nodes.get(node)?.plus).filter(|&plus| plus != NONE)?,
+                _ => self.child(node, self.levels.find(text)?)?,
+            };
+        }
+        Some(List { node, below: false })
+    }
+
+    fn make_list(&mut self, namespace: Namespace, filter: TopicFilter<'_>) -> List {
+        let mut node = match self.root(namespace) {
+            Some(root) => root,
+            None => self.add_node(NONE, namespace.0),
+        };
+        for text in filter.levels() {
+            node = match text {
+                "#" => return List { node, below: true },
+                "+" => self.make_plus(node),
+                _ => self.make_child(node, text),
+            };
+        }
+        List { node, below: false }
+    }
+
+    fn make_child(&mut self, parent: u32, text: &str) -> u32 {
+        let known = self.levels.find(text).and_then(|level| self.child(parent, level));
+        if let Some(child) = known {
+            return child;
+        }
+        let level = self.levels.acquire(text);
+        if let Some(parent) = self.nodes.get_mut(parent) {
+            parent.children += 1;
+        }
+        self.add_node(parent, level)
+    }
+
+    fn make_plus(&mut self, parent: u32) -> u32 {
+        if let Some(plus) = self.nodes.get(parent).map(|node| node.plus).filter(|&plus| plus != NONE) {
+            return plus;
+        }
+        let plus = self.nodes.insert(Node::new(parent, NONE));
+        if let Some(parent) = self.nodes.get_mut(parent) {
+            parent.plus = plus;
+        }
+        plus
+    }
+
+    /// Adds a node that is found by its edge.
+    fn add_node(&mut self, parent: u32, level: u32) -> u32 {
+        let id = self.nodes.insert(Node::new(parent, level));
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        let hash_of = |&id: &u32| nodes.get(id).map_or(0, |node| hash_edge(hasher, node.parent, node.level));
+        self.edges.insert_unique(hash_edge(hasher, parent, level), id, hash_of);
+        id
+    }
+
+    /// Frees a node nobody needs, then those above it that nobody needs any more.
+    fn prune(&mut self, mut id: u32) {
+        while let Some(node) = self.nodes.get(id).filter(|node| node.is_bare()) {
+            let Node { parent, level, .. } = *node;
+            let is_plus = level == NONE && parent != NONE;
+            if !is_plus {
+                let hash = hash_edge(&self.hasher, parent, level);
+                if let Ok(found) = self.edges.find_entry(hash, |&other| other == id) {
+                    found.remove();
+                }
+            }
+            self.nodes.remove(id, Node::new(NONE, NONE));
+            if let Some(above) = self.nodes.get_mut(parent) {
+                if is_plus {
+                    above.plus = NONE;
+                } else {
+                    above.children -= 1;
+                    self.levels.release(level);
+                }
+            }
+            id = parent;
+        }
+        if self.edges.is_empty() {
+            self.edges = HashTable::new();
+        }
+    }
+
+    // Records.
+
+    fn hash_plain(&self, list: List, session: SessionRef) -> u64 {
+        self.hasher.hash_one((list, session))
+    }
+
+    fn hash_group(&self, list: List, share_name: &str) -> u64 {
+        self.hasher.hash_one((list, share_name))
+    }
+
+    fn find_plain(&self, hash: u64, list: List, session: SessionRef) -> Option<u32> {
+        let is_it = |&id: &u32| self.records.get(id).is_some_and(|record| record.is_plain_of(list, session));
+        self.owners.find(hash, is_it).copied()
+    }
+
+    fn find_group(&self, hash: u64, list: List, share_name: &str) -> Option<u32> {
+        let is_it = |&id: &u32| {
+            let Some(record) = self.records.get(id) else { return false };
+            record.list() == list
+                && group_of(&self.groups, record).is_some_and(|group| *group.share_name == *share_name)
+        };
+        self.owners.find(hash, is_it).copied()
+    }
+
+    fn group_mut(&mut self, record: u32) -> Option<(&mut Group, &FixedState)> {
+        let Kind::Group(group) = self.records.get(record)?.kind() else { return None };
+        Some((self.groups.get_mut(group)?.as_deref_mut()?, &self.hasher))
+    }
+
+    /// Adds a record at the head of its list.
+    fn add_record(&mut self, hash: u64, mut record: Record, list: List) -> u32 {
+        let head = self.head(list);
+        record.next = head;
+        let id = self.records.insert(record);
+        if let Some(next) = self.records.get_mut(head) {
+            next.previous = id;
+        }
+        self.set_head(list, id);
+        let (records, groups, hasher) = (&self.records, &self.groups, &self.hasher);
+        let hash_of = |&id: &u32| {
+            let Some(record) = records.get(id) else { return 0 };
+            match (record.kind(), group_of(groups, record)) {
+                (Kind::Plain, _) => hasher.hash_one((record.list(), record.session())),
+                (Kind::Group(_), Some(group)) => hasher.hash_one((record.list(), &*group.share_name)),
+                (Kind::Group(_), None) => 0,
+            }
+        };
+        self.owners.insert_unique(hash, id, hash_of);
+        id
+    }
+
+    fn remove_record(&mut self, hash: u64, id: u32, list: List) {
+        if let Ok(found) = self.owners.find_entry(hash, |&other| other == id) {
+            found.remove();
+        }
+        if self.owners.is_empty() {
+            self.owners = HashTable::new();
+        }
+        let Some(record) = self.records.remove(id, Record::nothing()) else { return };
+        if let Kind::Group(group) = record.kind() {
+            self.groups.remove(group, None);
+        }
+        if let Some(next) = self.records.get_mut(record.next) {
+            next.previous = record.previous;
+        }
+        match self.records.get_mut(record.previous) {
+            Some(previous) => previous.next = record.next,
+            None => self.set_head(list, record.next),
+        }
+    }
+
+    fn head(&self, list: List) -> u32 {
+        self.nodes.get(list.node).map_or(NONE, |node| if list.below { node.below } else { node.exact })
+    }
+
+    fn set_head(&mut self, list: List, record: u32) {
+        if let Some(node) = self.nodes.get_mut(list.node) {
+            *if list.below { &mut node.below } else { &mut node.exact } = record;
+        }
+    }
+}
+
+impl Node {
+    fn new(parent: u32, level: u32) -> Node {
+        Node { parent, level, children: 0, plus: NONE, exact: NONE, below: NONE }
+    }
+
+    fn is_bare(&self) -> bool {
+        self.children == 0 && self.plus == NONE && self.exact == NONE && self.below == NONE
+    }
+}
+
+impl List {
+    /// Both parts in 32 bits.
+    pub(super) fn pack(self) -> u32 {
+        self.node << 1 | u32::from(self.below)
+    }
+
+    pub(super) fn unpack(packed: u32) -> List {
+        List { node: packed >> 1, below: packed & 1 != 0 }
+    }
+}
+
+fn hash_edge(hasher: &FixedState, parent: u32, level: u32) -> u64 {
+    hasher.hash_one(u64::from(parent) << 32 | u64::from(level))
+}
+
+pub(super) fn group_of<'g>(groups: &'g Slab<Option<Box<Group>>>, record: &Record) -> Option<&'g Group> {
+    match record.kind() {
+        Kind::Group(group) => groups.get(group)?.as_deref(),
+        Kind::Plain => None,
+    }
+}

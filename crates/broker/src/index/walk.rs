@@ -1,0 +1,110 @@
+//! Matching a topic: all nodes that agree with it so far go down one level together, so the text
+//! of each level is looked up once, and only if something is still there to match it.
+
+use hexmq_topic::TopicName;
+
+use super::Match;
+use super::record::Kind;
+use super::tree::{NONE, Tree, group_of};
+use crate::ids::Namespace;
+
+/// Nodes kept without memory of their own. Two or three are common: a level and its `+`.
+const FEW: usize = 16;
+
+/// The nodes reached at one depth.
+struct Reached {
+    few: [u32; FEW],
+    len: usize,
+    more: Vec<u32>,
+}
+
+impl Tree {
+    pub(super) fn matches(
+        &self,
+        namespace: Namespace,
+        topic: TopicName<'_>,
+        visit: &mut dyn FnMut(Match<'_>),
+    ) {
+        let Some(root) = self.root(namespace) else { return };
+        let mut here = Reached::new();
+        let mut next = Reached::new();
+        here.push(root);
+        // A leading wildcard does not see topics that begin with '$'.
+        // [V4 MQTT-4.7.2-1, V5 MQTT-4.7.2-1]
+        let mut wild = !topic.is_dollar();
+        for text in topic.levels() {
+            let level = self.levels.find(text);
+            next.clear();
+            for id in here.iter() {
+                let Some(node) = self.nodes.get(id) else { continue };
+                if wild {
+                    self.visit_list(node.below, visit);
+                    if node.plus != NONE {
+                        next.push(node.plus);
+                    }
+                }
+                if node.children > 0
+                    && let Some(child) = level.and_then(|level| self.child(id, level))
+                {
+                    next.push(child);
+                }
+            }
+            std::mem::swap(&mut here, &mut next);
+            if here.is_empty() {
+                return;
+            }
+            wild = true;
+        }
+        for node in here.iter().filter_map(|id| self.nodes.get(id)) {
+            self.visit_list(node.exact, visit);
+            // `a/#` matches `a` too. [V4 MQTT-4.7.1-2, V5 MQTT-4.7.1-1]
+            self.visit_list(node.below, visit);
+        }
+    }
+
+    fn visit_list(&self, head: u32, visit: &mut dyn FnMut(Match<'_>)) {
+        let mut at = head;
+        while at != NONE
+            && let Some(record) = self.records.get(at)
+        {
+            match record.kind() {
+                Kind::Plain => visit(Match::Plain(&record.entry())),
+                Kind::Group(_) => {
+                    if let Some(group) = group_of(&self.groups, record) {
+                        visit(Match::Shared(group));
+                    }
+                }
+            }
+            at = record.next;
+        }
+    }
+}
+
+impl Reached {
+    fn new() -> Reached {
+        Reached { few: [0; FEW], len: 0, more: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
+        self.more.clear();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn push(&mut self, node: u32) {
+        match self.few.get_mut(self.len) {
+            Some(place) => {
+                *place = node;
+                self.len += 1;
+            }
+            None => self.more.push(node),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.few.iter().take(self.len).chain(&self.more).copied()
+    }
+}
