@@ -3,9 +3,9 @@
 use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 
 use super::slab::Slab;
+use super::table::Table;
 
 /// Longest text kept without memory of its own: fills the level up to 24 bytes.
 const SHORT: usize = 18;
@@ -14,7 +14,7 @@ const SHORT: usize = 18;
 pub(super) struct Levels {
     texts: Slab<Level>,
     /// Numbers of `texts` by their text.
-    table: HashTable<u32>,
+    table: Table,
     hasher: FixedState,
 }
 
@@ -26,7 +26,7 @@ enum Level {
 
 impl Levels {
     pub(super) fn new(hasher: FixedState) -> Levels {
-        Levels { texts: Slab::new(), table: HashTable::new(), hasher }
+        Levels { texts: Slab::new(), table: Table::new(), hasher }
     }
 
     /// Different texts in use.
@@ -35,24 +35,26 @@ impl Levels {
     }
 
     #[inline]
-    pub(super) fn find(&self, text: &str) -> Option<u32> {
-        let text = text.as_bytes();
-        self.table.find(self.hasher.hash_one(text), |&id| self.is(id, text)).copied()
+    pub(super) fn hash(&self, text: &[u8]) -> u64 {
+        self.hasher.hash_one(text)
     }
 
-    /// The number of a text, counting one more use of it.
-    pub(super) fn acquire(&mut self, text: &str) -> u32 {
-        if let Some(id) = self.find(text) {
+    /// The text of a number.
+    #[inline]
+    pub(super) fn text(&self, id: u32) -> &[u8] {
+        self.texts.get(id).map_or(&[], Level::text)
+    }
+
+    /// The number of a text with this hash, counting one more use of it.
+    pub(super) fn acquire(&mut self, text: &[u8], hash: u64) -> u32 {
+        if let Some(id) = self.table.find(hash, |id| self.text(id) == text) {
             if let Some(level) = self.texts.get_mut(id) {
                 *level.uses() += 1;
             }
             return id;
         }
-        let bytes = text.as_bytes();
-        let id = self.texts.insert(Level::new(bytes));
-        let (texts, hasher) = (&self.texts, &self.hasher);
-        let hash_of = |&id: &u32| hasher.hash_one(texts.get(id).map_or(&[][..], Level::text));
-        self.table.insert_unique(hasher.hash_one(bytes), id, hash_of);
+        let id = self.texts.insert(Level::new(text));
+        self.table.insert(hash, id);
         id
     }
 
@@ -61,22 +63,11 @@ impl Levels {
         let Some(level) = self.texts.get_mut(id) else { return };
         let uses = level.uses();
         *uses -= 1;
-        if *uses > 0 {
-            return;
+        if *uses == 0 {
+            let hash = self.hasher.hash_one(level.text());
+            self.table.remove(hash, id);
+            self.texts.remove(id, Level::new(b""));
         }
-        let hash = self.hasher.hash_one(level.text());
-        if let Ok(found) = self.table.find_entry(hash, |&other| other == id) {
-            found.remove();
-        }
-        self.texts.remove(id, Level::new(b""));
-        if self.table.is_empty() {
-            self.table = HashTable::new();
-        }
-    }
-
-    #[inline]
-    fn is(&self, id: u32, text: &[u8]) -> bool {
-        self.texts.get(id).is_some_and(|level| level.text() == text)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who subscribes to what: one index of all subscriptions, shared by all shards.
 //!
 //! A tree of topic levels per namespace, kept flat: levels are interned, a node is a few numbers,
-//! and all edges live in one table that holds node numbers only. What is not used any more is
+//! and all edges live in one table of node numbers. What is not used any more is
 //! freed at once, so churn leaves nothing behind. See [`tree`] for the layout.
 //!
 //! Every change gives the index a new generation. A match says which generation it saw, and a
@@ -12,6 +12,7 @@ mod group;
 mod levels;
 mod record;
 mod slab;
+mod table;
 mod tree;
 mod walk;
 

@@ -1,7 +1,9 @@
 //! The tree of topic levels, laid out flat.
 //!
 //! A node knows its parent and its level; one table finds a node by these two and holds nothing
-//! but node numbers, so an edge costs five bytes and a node 24. `+` is a link of its own. `#` has
+//! but node numbers and bits of hashes. A look-up needs no interned level: the table is asked by
+//! parent and text, so going down a level is one probe and one node, and the text that is
+//! compared. `+` is a link of its own. `#` has
 //! no node: who subscribes to `a/#` hangs on the second list of `a`. A namespace is a child of
 //! nothing. What hangs on a list is a chain of records, each found by its list and session in a
 //! second table, so that replacing and ending a subscription take constant time however many
@@ -10,13 +12,13 @@
 use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use hexmq_topic::{SubscriptionFilter, TopicFilter};
 
 use super::group::Group;
 use super::levels::Levels;
 use super::record::{Kind, Record};
 use super::slab::Slab;
+use super::table::Table;
 use super::{IndexCensus, NewEntry, Subscribed};
 use crate::ids::{Namespace, SessionRef};
 
@@ -28,10 +30,10 @@ pub(super) struct Tree {
     pub(super) levels: Levels,
     pub(super) nodes: Slab<Node>,
     /// Nodes by parent and level.
-    edges: HashTable<u32>,
+    edges: Table,
     pub(super) records: Slab<Record>,
     /// Records of plain subscriptions by list and session, those of groups by list and ShareName.
-    owners: HashTable<u32>,
+    owners: Table,
     pub(super) groups: Slab<Option<Box<Group>>>,
     next_group: u64,
     shared: usize,
@@ -67,9 +69,9 @@ impl Tree {
         Tree {
             levels: Levels::new(hasher.clone()),
             nodes: Slab::new(),
-            edges: HashTable::new(),
+            edges: Table::new(),
             records: Slab::new(),
-            owners: HashTable::new(),
+            owners: Table::new(),
             groups: Slab::new(),
             next_group: 1,
             shared: 0,
@@ -174,14 +176,19 @@ impl Tree {
 
     #[inline]
     pub(super) fn root(&self, namespace: Namespace) -> Option<u32> {
-        self.child(NONE, namespace.0)
+        self.edges.find(hash_root(&self.hasher, namespace.0), |id| {
+            self.nodes.get(id).is_some_and(|node| node.parent == NONE && node.level == namespace.0)
+        })
     }
 
+    /// The child of a node by its text and the hash of that.
     #[inline]
-    pub(super) fn child(&self, parent: u32, level: u32) -> Option<u32> {
-        let is_it =
-            |&id: &u32| self.nodes.get(id).is_some_and(|node| node.parent == parent && node.level == level);
-        self.edges.find(hash_edge(&self.hasher, parent, level), is_it).copied()
+    pub(super) fn child(&self, parent: u32, text: &[u8], text_hash: u64) -> Option<u32> {
+        self.edges.find(hash_edge(&self.hasher, parent, text_hash), |id| {
+            self.nodes
+                .get(id)
+                .is_some_and(|node| node.parent == parent && self.levels.text(node.level) == text)
+        })
     }
 
     fn find_list(&self, namespace: Namespace, filter: TopicFilter<'_>) -> Option<List> {
@@ -190,7 +197,7 @@ impl Tree {
             node = match text {
                 "#" => return Some(List { node, below: true }),
                 "+" => Some(self.nodes.get(node)?.plus).filter(|&plus| plus != NONE)?,
-                _ => self.child(node, self.levels.find(text)?)?,
+                _ => self.child(node, text.as_bytes(), self.levels.hash(text.as_bytes()))?,
             };
         }
         Some(List { node, below: false })
@@ -199,28 +206,28 @@ impl Tree {
     fn make_list(&mut self, namespace: Namespace, filter: TopicFilter<'_>) -> List {
         let mut node = match self.root(namespace) {
             Some(root) => root,
-            None => self.add_node(NONE, namespace.0),
+            None => self.add_node(NONE, namespace.0, hash_root(&self.hasher, namespace.0)),
         };
         for text in filter.levels() {
             node = match text {
                 "#" => return List { node, below: true },
                 "+" => self.make_plus(node),
-                _ => self.make_child(node, text),
+                _ => self.make_child(node, text.as_bytes()),
             };
         }
         List { node, below: false }
     }
 
-    fn make_child(&mut self, parent: u32, text: &str) -> u32 {
-        let known = self.levels.find(text).and_then(|level| self.child(parent, level));
-        if let Some(child) = known {
+    fn make_child(&mut self, parent: u32, text: &[u8]) -> u32 {
+        let text_hash = self.levels.hash(text);
+        if let Some(child) = self.child(parent, text, text_hash) {
             return child;
         }
-        let level = self.levels.acquire(text);
+        let level = self.levels.acquire(text, text_hash);
         if let Some(parent) = self.nodes.get_mut(parent) {
             parent.children += 1;
         }
-        self.add_node(parent, level)
+        self.add_node(parent, level, hash_edge(&self.hasher, parent, text_hash))
     }
 
     fn make_plus(&mut self, parent: u32) -> u32 {
@@ -235,11 +242,9 @@ impl Tree {
     }
 
     /// Adds a node that is found by its edge.
-    fn add_node(&mut self, parent: u32, level: u32) -> u32 {
+    fn add_node(&mut self, parent: u32, level: u32, hash: u64) -> u32 {
         let id = self.nodes.insert(Node::new(parent, level));
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        let hash_of = |&id: &u32| nodes.get(id).map_or(0, |node| hash_edge(hasher, node.parent, node.level));
-        self.edges.insert_unique(hash_edge(hasher, parent, level), id, hash_of);
+        self.edges.insert(hash, id);
         id
     }
 
@@ -248,11 +253,11 @@ impl Tree {
         while let Some(node) = self.nodes.get(id).filter(|node| node.is_bare()) {
             let Node { parent, level, .. } = *node;
             let is_plus = level == NONE && parent != NONE;
-            if !is_plus {
-                let hash = hash_edge(&self.hasher, parent, level);
-                if let Ok(found) = self.edges.find_entry(hash, |&other| other == id) {
-                    found.remove();
-                }
+            if parent == NONE {
+                self.edges.remove(hash_root(&self.hasher, level), id);
+            } else if !is_plus {
+                let text_hash = self.levels.hash(self.levels.text(level));
+                self.edges.remove(hash_edge(&self.hasher, parent, text_hash), id);
             }
             self.nodes.remove(id, Node::new(NONE, NONE));
             if let Some(above) = self.nodes.get_mut(parent) {
@@ -264,9 +269,6 @@ impl Tree {
                 }
             }
             id = parent;
-        }
-        if self.edges.is_empty() {
-            self.edges = HashTable::new();
         }
     }
 
@@ -281,17 +283,17 @@ impl Tree {
     }
 
     fn find_plain(&self, hash: u64, list: List, session: SessionRef) -> Option<u32> {
-        let is_it = |&id: &u32| self.records.get(id).is_some_and(|record| record.is_plain_of(list, session));
-        self.owners.find(hash, is_it).copied()
+        let is_it = |id: u32| self.records.get(id).is_some_and(|record| record.is_plain_of(list, session));
+        self.owners.find(hash, is_it)
     }
 
     fn find_group(&self, hash: u64, list: List, share_name: &str) -> Option<u32> {
-        let is_it = |&id: &u32| {
+        let is_it = |id: u32| {
             let Some(record) = self.records.get(id) else { return false };
             record.list() == list
                 && group_of(&self.groups, record).is_some_and(|group| *group.share_name == *share_name)
         };
-        self.owners.find(hash, is_it).copied()
+        self.owners.find(hash, is_it)
     }
 
     fn group_mut(&mut self, record: u32) -> Option<(&mut Group, &FixedState)> {
@@ -308,26 +310,12 @@ impl Tree {
             next.previous = id;
         }
         self.set_head(list, id);
-        let (records, groups, hasher) = (&self.records, &self.groups, &self.hasher);
-        let hash_of = |&id: &u32| {
-            let Some(record) = records.get(id) else { return 0 };
-            match (record.kind(), group_of(groups, record)) {
-                (Kind::Plain, _) => hasher.hash_one((record.list(), record.session())),
-                (Kind::Group(_), Some(group)) => hasher.hash_one((record.list(), &*group.share_name)),
-                (Kind::Group(_), None) => 0,
-            }
-        };
-        self.owners.insert_unique(hash, id, hash_of);
+        self.owners.insert(hash, id);
         id
     }
 
     fn remove_record(&mut self, hash: u64, id: u32, list: List) {
-        if let Ok(found) = self.owners.find_entry(hash, |&other| other == id) {
-            found.remove();
-        }
-        if self.owners.is_empty() {
-            self.owners = HashTable::new();
-        }
+        self.owners.remove(hash, id);
         let Some(record) = self.records.remove(id, Record::nothing()) else { return };
         if let Kind::Group(group) = record.kind() {
             self.groups.remove(group, None);
@@ -373,8 +361,13 @@ impl List {
     }
 }
 
-fn hash_edge(hasher: &FixedState, parent: u32, level: u32) -> u64 {
-    hasher.hash_one(u64::from(parent) << 32 | u64::from(level))
+#[inline]
+fn hash_edge(hasher: &FixedState, parent: u32, text_hash: u64) -> u64 {
+    hasher.hash_one((parent, text_hash))
+}
+
+fn hash_root(hasher: &FixedState, namespace: u32) -> u64 {
+    hasher.hash_one((NONE, namespace))
 }
 
 pub(super) fn group_of<'g>(groups: &'g Slab<Option<Box<Group>>>, record: &Record) -> Option<&'g Group> {

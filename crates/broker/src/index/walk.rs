@@ -1,5 +1,5 @@
 //! Matching a topic: all nodes that agree with it so far go down one level together, so the text
-//! of each level is looked up once, and only if something is still there to match it.
+//! of each level is hashed once, and the walk ends when nothing is left that agrees.
 
 use hexmq_topic::TopicName;
 
@@ -33,7 +33,8 @@ impl Tree {
         // [V4 MQTT-4.7.2-1, V5 MQTT-4.7.2-1]
         let mut wild = !topic.is_dollar();
         for text in topic.levels() {
-            let level = self.levels.find(text);
+            let text = text.as_bytes();
+            let text_hash = self.levels.hash(text);
             next.clear();
             for id in here.iter() {
                 let Some(node) = self.nodes.get(id) else { continue };
@@ -44,7 +45,7 @@ impl Tree {
                     }
                 }
                 if node.children > 0
-                    && let Some(child) = level.and_then(|level| self.child(id, level))
+                    && let Some(child) = self.child(id, text, text_hash)
                 {
                     next.push(child);
                 }
