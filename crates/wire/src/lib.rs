@@ -7,6 +7,7 @@
 //! Not here: when a packet is allowed (that is `session` and `broker`), and any I/O.
 
 mod decode;
+mod encode;
 mod fault;
 mod fixed_header;
 mod framer;
@@ -19,11 +20,17 @@ mod trace;
 mod version;
 
 pub use decode::{Leniency, decode};
+pub use encode::{EncodeError, PublishParts, encode_publish, patch_packet_identifier};
 pub use fault::{Fault, FaultCode, Severity};
-pub use fixed_header::{FixedHeader, PacketType, REMAINING_LENGTH_MAX, encode_remaining_length, remaining_length_size};
-pub use framer::{Frame, FrameError, FrameStatus, Framer, scan_frame};
+pub use fixed_header::{
+    FixedHeader, PacketType, REMAINING_LENGTH_MAX, encode_remaining_length, remaining_length_size,
+};
+pub use framer::{Fed, Frame, FrameError, FrameStatus, Framer, scan_frame};
 pub use packet::*;
-pub use property::{Properties, PropertiesBuf, Property, PropertyId, PropertyRow, PropertyType, Repeat, property_rows};
+pub use property::{
+    Place, Places, Properties, PropertiesBuf, PropertiesIter, Property, PropertyId, PropertyRow,
+    PropertyType, Repeat, property_rows,
+};
 pub use qos::{Delivery, PacketIdentifier, QoS};
 pub use reason_code::ReasonCode;
 pub use trace::{Field, NoTrace, Section, Trace, Value, Verdict};

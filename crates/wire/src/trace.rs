@@ -7,6 +7,9 @@ use crate::fault::Fault;
 pub trait Trace {
     /// Whether [`Trace::field`], [`Trace::open`] and [`Trace::close`] are wanted.
     const FIELDS: bool;
+    /// Whether rules that are merely unwise to break inside strings are looked for. It costs a
+    /// second look at every string.
+    const WARNINGS: bool = true;
 
     /// A field that holds other fields begins (`connect_flags`, `properties`, one subscription …).
     fn open(&mut self, _field: Field<'_>) {}
@@ -75,6 +78,7 @@ pub struct NoTrace;
 
 impl Trace for NoTrace {
     const FIELDS: bool = false;
+    const WARNINGS: bool = false;
     #[inline]
     fn fault(&mut self, fault: Fault) -> Verdict {
         match fault.severity {

@@ -15,7 +15,9 @@ pub use connack::Connack;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use publish::Publish;
-pub use subscribe::{Suback, Subscribe, Subscription, SubscriptionOptions, Subscriptions, SubscriptionsBuf, RetainHandling};
+pub use subscribe::{
+    RetainHandling, Suback, Subscribe, Subscription, SubscriptionOptions, Subscriptions, SubscriptionsBuf,
+};
 pub use unsubscribe::{TopicFilters, TopicFiltersBuf, Unsuback, Unsubscribe};
 
 use crate::PacketType;
