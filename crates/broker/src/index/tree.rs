@@ -3,11 +3,13 @@
 //! A node knows its parent and its level; one table finds a node by these two and holds nothing
 //! but node numbers and bits of hashes. A look-up needs no interned level: the table is asked by
 //! parent and text, so going down a level is one probe and one node, and the text that is
-//! compared. `+` is a link of its own. `#` has
-//! no node: who subscribes to `a/#` hangs on the second list of `a`. A namespace is a child of
-//! nothing. What hangs on a list is a chain of records, each found by its list and session in a
-//! second table, so that replacing and ending a subscription take constant time however many
-//! sessions share a filter.
+//! compared. An only child, as most nodes in a tree of devices are, is a link in its parent and
+//! not in the table. `+` is a link of its own. `#` has no node: who subscribes to `a/#` hangs on
+//! the second list of `a`. A namespace is a child of nothing.
+//!
+//! What hangs on a list is a chain of records, each found by its list and session in a second
+//! table, so that replacing and ending a subscription take constant time however many sessions
+//! share a filter.
 
 use std::hash::BuildHasher;
 
@@ -48,6 +50,8 @@ pub(super) struct Node {
     level: u32,
     /// Children, `+` not counted.
     pub(super) children: u32,
+    /// The only child there has been since there was none; such a child has no edge in the table.
+    only: u32,
     /// The child `+`.
     pub(super) plus: u32,
     /// First record of those subscribed to this very level.
@@ -184,11 +188,21 @@ impl Tree {
     /// The child of a node by its text and the hash of that.
     #[inline]
     pub(super) fn child(&self, parent: u32, text: &[u8], text_hash: u64) -> Option<u32> {
+        let node = self.nodes.get(parent)?;
+        if node.only != NONE {
+            return Some(node.only).filter(|&only| self.is_text(only, text));
+        }
+        if node.children == 0 {
+            return None;
+        }
         self.edges.find(hash_edge(&self.hasher, parent, text_hash), |id| {
-            self.nodes
-                .get(id)
-                .is_some_and(|node| node.parent == parent && self.levels.text(node.level) == text)
+            self.nodes.get(id).is_some_and(|node| node.parent == parent) && self.is_text(id, text)
         })
+    }
+
+    #[inline]
+    fn is_text(&self, id: u32, text: &[u8]) -> bool {
+        self.nodes.get(id).is_some_and(|node| self.levels.text(node.level) == text)
     }
 
     fn find_list(&self, namespace: Namespace, filter: TopicFilter<'_>) -> Option<List> {
@@ -206,7 +220,7 @@ impl Tree {
     fn make_list(&mut self, namespace: Namespace, filter: TopicFilter<'_>) -> List {
         let mut node = match self.root(namespace) {
             Some(root) => root,
-            None => self.add_node(NONE, namespace.0, hash_root(&self.hasher, namespace.0)),
+            None => self.add_root(namespace),
         };
         for text in filter.levels() {
             node = match text {
@@ -224,10 +238,18 @@ impl Tree {
             return child;
         }
         let level = self.levels.acquire(text, text_hash);
-        if let Some(parent) = self.nodes.get_mut(parent) {
-            parent.children += 1;
+        let id = self.nodes.insert(Node::new(parent, level));
+        let Some(above) = self.nodes.get_mut(parent) else { return id };
+        above.children += 1;
+        if above.children == 1 {
+            above.only = id;
+            return id;
         }
-        self.add_node(parent, level, hash_edge(&self.hasher, parent, text_hash))
+        // The second child: the first one moves to the table too.
+        let first = std::mem::replace(&mut above.only, NONE);
+        self.add_edge(first);
+        self.add_edge(id);
+        id
     }
 
     fn make_plus(&mut self, parent: u32) -> u32 {
@@ -241,11 +263,23 @@ impl Tree {
         plus
     }
 
-    /// Adds a node that is found by its edge.
-    fn add_node(&mut self, parent: u32, level: u32, hash: u64) -> u32 {
-        let id = self.nodes.insert(Node::new(parent, level));
-        self.edges.insert(hash, id);
+    fn add_root(&mut self, namespace: Namespace) -> u32 {
+        let id = self.nodes.insert(Node::new(NONE, namespace.0));
+        self.edges.insert(hash_root(&self.hasher, namespace.0), id);
         id
+    }
+
+    fn add_edge(&mut self, id: u32) {
+        if let Some(hash) = self.nodes.get(id).map(|node| self.hash_of_edge(node)) {
+            self.edges.insert(hash, id);
+        }
+    }
+
+    fn hash_of_edge(&self, node: &Node) -> u64 {
+        match node.parent {
+            NONE => hash_root(&self.hasher, node.level),
+            parent => hash_edge(&self.hasher, parent, self.levels.hash(self.levels.text(node.level))),
+        }
     }
 
     /// Frees a node nobody needs, then those above it that nobody needs any more.
@@ -253,11 +287,9 @@ impl Tree {
         while let Some(node) = self.nodes.get(id).filter(|node| node.is_bare()) {
             let Node { parent, level, .. } = *node;
             let is_plus = level == NONE && parent != NONE;
-            if parent == NONE {
-                self.edges.remove(hash_root(&self.hasher, level), id);
-            } else if !is_plus {
-                let text_hash = self.levels.hash(self.levels.text(level));
-                self.edges.remove(hash_edge(&self.hasher, parent, text_hash), id);
+            let is_only = self.nodes.get(parent).is_some_and(|above| above.only == id);
+            if !is_plus && !is_only {
+                self.edges.remove(self.hash_of_edge(node), id);
             }
             self.nodes.remove(id, Node::new(NONE, NONE));
             if let Some(above) = self.nodes.get_mut(parent) {
@@ -265,6 +297,7 @@ impl Tree {
                     above.plus = NONE;
                 } else {
                     above.children -= 1;
+                    above.only = if is_only { NONE } else { above.only };
                     self.levels.release(level);
                 }
             }
@@ -342,7 +375,7 @@ impl Tree {
 
 impl Node {
     fn new(parent: u32, level: u32) -> Node {
-        Node { parent, level, children: 0, plus: NONE, exact: NONE, below: NONE }
+        Node { parent, level, children: 0, only: NONE, plus: NONE, exact: NONE, below: NONE }
     }
 
     fn is_bare(&self) -> bool {
