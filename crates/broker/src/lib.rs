@@ -1,1 +1,44 @@
 //! The deciding core of the MQTT server: no I/O, no clock, one owner per state.
+//!
+//! A [`Shard`] owns connections and sessions. It takes packets and a time and writes what follows
+//! to a [`Sink`]. What shards share stands in [`Shared`]: the subscription index and the retained
+//! messages, each behind one narrow type. Everything here is deterministic: the same inputs give
+//! the same outputs, since time, randomness and hash seeds are inputs.
+//!
+//! Not here: sockets, framing, threads, users and passwords (a question to the [`Sink`]).
+
+mod batch;
+mod connection;
+mod event;
+mod home;
+mod ids;
+mod index;
+mod limits;
+mod matches;
+mod message;
+mod port;
+mod residents;
+mod retained;
+mod room;
+mod session;
+mod shard;
+mod shared;
+mod slots;
+mod wheel;
+
+pub use batch::{Audience, Batch, Message};
+pub use event::{CloseReason, DropReason, Event, Level, Refusal};
+pub use home::{SessionKey, claim, home};
+pub use ids::{ConnId, Namespace, SessionRef, ShardId};
+pub use limits::Limits;
+pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Peer, Permit, Question, Sink};
+pub use shard::{Lost, Shard};
+pub use shared::{Census, Shared};
+
+/// The stores, open to benches and simulation.
+pub mod store {
+    pub use crate::index::*;
+    pub use crate::retained::*;
+    pub use crate::room::*;
+    pub use crate::wheel::*;
+}

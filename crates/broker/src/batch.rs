@@ -1,0 +1,134 @@
+//! The data lane between shards: messages whose bytes travel together.
+
+use hexmq_session::Wall;
+use hexmq_wire::QoS;
+
+use crate::{Namespace, SessionRef};
+
+/// Messages on their way from one shard to another, in order. Their bytes lie in one buffer, so
+/// a turn that forwards a thousand messages hands over two allocations.
+#[derive(Debug, Default)]
+pub struct Batch {
+    entries: Vec<Entry>,
+    bytes: Vec<u8>,
+}
+
+/// One application message as it is routed: the topic, what travels with it, and where it may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Whose topics these are.
+    pub namespace: Namespace,
+    /// A valid topic name.
+    pub topic: &'a str,
+    /// Encoded MQTT 5 properties that travel with the message: neither Topic Alias nor Message
+    /// Expiry Interval nor Subscription Identifier.
+    pub properties: &'a [u8],
+    /// The application message.
+    pub payload: &'a [u8],
+    /// QoS it was published with.
+    pub qos: QoS,
+    /// RETAIN flag it was published with.
+    pub retain: bool,
+    /// When its Message Expiry Interval ends.
+    pub expires_at: Option<Wall>,
+    /// The publishing session, for No Local.
+    pub publisher: Option<SessionRef>,
+}
+
+/// Who in the receiving shard gets a forwarded message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Every session with a matching subscription that is not younger than this index generation.
+    Matching {
+        /// The generation the publisher's shard saw.
+        generation: u64,
+    },
+    /// The chosen member of a shared subscription.
+    Member {
+        /// The session.
+        session: SessionRef,
+        /// The group, to choose again if the session is gone.
+        group: u64,
+        /// How often it was forwarded for want of a living member.
+        hops: u8,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    namespace: Namespace,
+    topic_len: u32,
+    properties_len: u32,
+    payload_len: u32,
+    qos: QoS,
+    retain: bool,
+    expires_at: Option<Wall>,
+    publisher: Option<SessionRef>,
+    audience: Audience,
+}
+
+impl Batch {
+    /// Adds a message.
+    pub fn push(&mut self, message: &Message<'_>, audience: Audience) {
+        self.entries.push(Entry {
+            namespace: message.namespace,
+            topic_len: message.topic.len() as u32,
+            properties_len: message.properties.len() as u32,
+            payload_len: message.payload.len() as u32,
+            qos: message.qos,
+            retain: message.retain,
+            expires_at: message.expires_at,
+            publisher: message.publisher,
+            audience,
+        });
+        self.bytes.extend_from_slice(message.topic.as_bytes());
+        self.bytes.extend_from_slice(message.properties);
+        self.bytes.extend_from_slice(message.payload);
+    }
+
+    /// Messages in it.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is nothing to hand over.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes it keeps in memory, for the bound of the lane.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Forgets the messages and keeps the memory, unless it has become large.
+    pub fn clear(&mut self) {
+        const KEEP_BYTES: usize = 256 << 10;
+        self.entries.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEEP_BYTES);
+        self.entries.shrink_to(KEEP_BYTES / size_of::<Entry>());
+    }
+
+    /// The messages, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Message<'_>, Audience)> {
+        let mut rest = self.bytes.as_slice();
+        self.entries.iter().filter_map(move |entry| {
+            let (topic, tail) = rest.split_at_checked(entry.topic_len as usize)?;
+            let (properties, tail) = tail.split_at_checked(entry.properties_len as usize)?;
+            let (payload, tail) = tail.split_at_checked(entry.payload_len as usize)?;
+            rest = tail;
+            let message = Message {
+                namespace: entry.namespace,
+                topic: str::from_utf8(topic).ok()?,
+                properties,
+                payload,
+                qos: entry.qos,
+                retain: entry.retain,
+                expires_at: entry.expires_at,
+                publisher: entry.publisher,
+            };
+            Some((message, entry.audience))
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! A network connection and the stage it has reached. What a stage does not have cannot be used:
+//! there is no session before CONNECT, and no will after the end.
+
+use hexmq_session::{AliasesIn, AliasesOut, Mono};
+use hexmq_wire::Version;
+
+use crate::message::MessageId;
+use crate::{Peer, Permit};
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: Peer,
+    pub(crate) last_heard: Mono,
+    /// It is not being read, by our own doing: its Keep Alive clock stands still.
+    pub(crate) paused: bool,
+    pub(crate) stage: Stage,
+}
+
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// No whole CONNECT yet.
+    AwaitingConnect,
+    /// The CONNECT waits for an answer, or for the client's AUTH.
+    Authenticating(Box<Authenticating>),
+    /// CONNACK is sent.
+    Connected(Connected),
+}
+
+/// A CONNECT that waits.
+#[derive(Debug)]
+pub(crate) struct Authenticating {
+    /// The whole packet: it is read again when the answer is there.
+    pub(crate) connect: Box<[u8]>,
+    /// The Client Identifier, sent or assigned.
+    pub(crate) identifier: Box<str>,
+    /// The question that is open; `None` while the client's AUTH is awaited.
+    pub(crate) serial: Option<u32>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connected {
+    /// Slot of the session.
+    pub(crate) session: u32,
+    pub(crate) version: Version,
+    pub(crate) keep_alive_s: u16,
+    /// The client's bound for what it receives.
+    pub(crate) maximum_packet_size: u32,
+    pub(crate) permit: Permit,
+    /// Request Problem Information was not 0: acknowledgements may say why in words.
+    pub(crate) problem_information: bool,
+    /// CONNECT had a Session Expiry Interval of 0, which DISCONNECT must not raise.
+    pub(crate) session_ends_with_connection: bool,
+    pub(crate) will: Option<Box<Will>>,
+    pub(crate) aliases: Option<Box<Aliases>>,
+    pub(crate) authentication: Option<Box<Authentication>>,
+}
+
+/// The Will of a connection.
+#[derive(Debug)]
+pub(crate) struct Will {
+    pub(crate) message: MessageId,
+    pub(crate) delay_s: u32,
+    /// Its Message Expiry Interval, which begins when it is published.
+    pub(crate) expiry_s: Option<u32>,
+}
+
+/// Topic Aliases live as long as the connection. [V5 MQTT-3.3.2-7]
+#[derive(Debug, Default)]
+pub(crate) struct Aliases {
+    pub(crate) incoming: AliasesIn,
+    pub(crate) outgoing: AliasesOut,
+}
+
+/// An Authentication Method that was used at CONNECT.
+#[derive(Debug)]
+pub(crate) struct Authentication {
+    pub(crate) method: Box<str>,
+    pub(crate) user_name: Option<Box<str>>,
+    pub(crate) step: Reauthentication,
+}
+
+/// Where a re-authentication stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reauthentication {
+    /// None is going on.
+    Idle,
+    /// The question with this serial is open.
+    Asked(u32),
+    /// AUTH 0x18 was sent, theirs is awaited.
+    Challenged,
+}

@@ -1,0 +1,64 @@
+//! The bounds of a server, each with its unit. What a bound does when it is reached is said here
+//! and told by an event.
+
+/// Bounds and times of one server; the same for all its shards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest packet accepted, in bytes, fixed header included. Larger: refused with 0x95.
+    pub maximum_packet_size: u32,
+    /// QoS 1 and 2 PUBLISH packets a client may have unacknowledged at once. More: 0x93.
+    pub receive_maximum: u16,
+    /// Topic Aliases a client may set.
+    pub topic_alias_maximum: u16,
+    /// QoS 1 and 2 PUBLISH packets on their way to one session; a smaller Receive Maximum of
+    /// the client wins. More: they wait in the session's queue.
+    pub in_flight_per_session: u16,
+    /// Messages waiting in one session's queue. More: the oldest is dropped.
+    pub session_queue_messages: u32,
+    /// Bytes (topic, properties and payload) waiting in one session's queue. More: the oldest
+    /// are dropped.
+    pub session_queue_bytes: u64,
+    /// Bytes waiting for one connection to become writable. More: QoS 0 messages for it are
+    /// dropped, others wait in the session's queue.
+    pub write_buffer_bytes: usize,
+    /// Retained messages. More: a new topic is not retained (0x97).
+    pub retained_messages: u64,
+    /// Subscriptions of one session. More: SUBACK 0x97 (3.x: 0x80).
+    pub subscriptions_per_session: u32,
+    /// Levels of a topic name or filter. More: refused.
+    pub topic_depth: u16,
+    /// Longest Session Expiry Interval in seconds, also for 3.x sessions with Clean Session 0;
+    /// `None`: sessions may live for ever.
+    pub session_expiry_max_s: Option<u32>,
+    /// Milliseconds a connection has to send its whole CONNECT.
+    pub connect_timeout_ms: u64,
+    /// Seconds; where set it replaces the Keep Alive of MQTT 5 clients (Server Keep Alive) that
+    /// asked for a longer one or for none.
+    pub keep_alive_max_s: Option<u16>,
+    /// Seconds between two updates of `$SYS`; 0 turns `$SYS` off.
+    pub sys_interval_s: u32,
+    /// Retained messages handed out to one session in one slice of work.
+    pub handout_budget: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            maximum_packet_size: 16 << 20,
+            receive_maximum: 1024,
+            topic_alias_maximum: 64,
+            in_flight_per_session: 64,
+            session_queue_messages: 10_000,
+            session_queue_bytes: 64 << 20,
+            write_buffer_bytes: 4 << 20,
+            retained_messages: 1_000_000,
+            subscriptions_per_session: 100_000,
+            topic_depth: 128,
+            session_expiry_max_s: None,
+            connect_timeout_ms: 10_000,
+            keep_alive_max_s: None,
+            sys_interval_s: 10,
+            handout_budget: 256,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Who gets the messages of a topic, remembered until the index changes.
+//!
+//! One walk of the index serves every further message of the same topic. A remembered answer is
+//! valid for one generation of the index, and compares by bytes: no allocation, no lock, one
+//! atomic load per message.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use hexmq_topic::TopicName;
+use hexmq_wire::QoS;
+
+use crate::index::{Entry, Index, Match, Member};
+use crate::room::Readiness;
+use crate::{Namespace, SessionRef, ShardId};
+
+/// Topics remembered at most; past it all are forgotten and learned anew.
+const TOPICS_MAX: usize = 1 << 16;
+
+/// The answers of one shard.
+#[derive(Debug)]
+pub(crate) struct MatchCache {
+    shard: ShardId,
+    hasher: foldhash::fast::FixedState,
+    table: HashTable<Matches>,
+}
+
+/// Who gets the messages of one topic.
+#[derive(Debug)]
+pub(crate) struct Matches {
+    namespace: Namespace,
+    topic: Box<str>,
+    /// The generation of the index this was true in.
+    pub(crate) generation: u64,
+    /// Sessions of this shard, one entry each (two where No Local differs between its filters).
+    pub(crate) receivers: Vec<Receiver>,
+    /// Other shards with at least one receiver.
+    pub(crate) shards: Vec<ShardId>,
+    /// Shared subscriptions.
+    pub(crate) groups: Vec<SharedChoice>,
+}
+
+/// A session that gets a topic's messages; overlapping subscriptions are merged into the largest
+/// QoS and all identifiers. [V4 MQTT-3.3.5-1, V5 MQTT-3.3.4-2, V5 MQTT-3.3.4-3, V5 MQTT-3.3.4-4]
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+    pub(crate) qos: QoS,
+    pub(crate) whose: Whose,
+    pub(crate) retain_as_published: bool,
+    /// Index generation of the oldest subscription merged here.
+    pub(crate) since: u64,
+    pub(crate) subscription_identifiers: Vec<u32>,
+}
+
+/// Whose messages an entry is for (No Local, 5.0 section 3.8.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Everybody's.
+    Anyones,
+    /// Everybody's but the session's own: a matching subscription has No Local.
+    Others,
+    /// Only the session's own: the matching subscriptions without No Local.
+    Own,
+}
+
+/// A shared subscription and whose turn it is.
+#[derive(Debug)]
+pub(crate) struct SharedChoice {
+    pub(crate) id: u64,
+    members: Vec<Member>,
+    next: usize,
+}
+
+/// The member chosen for one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) session: SessionRef,
+    pub(crate) qos: QoS,
+    pub(crate) retain_as_published: bool,
+    pub(crate) subscription_identifier: Option<u32>,
+}
+
+impl MatchCache {
+    pub(crate) fn new(shard: ShardId, seed: u64) -> MatchCache {
+        MatchCache { shard, hasher: foldhash::fast::FixedState::with_seed(seed), table: HashTable::new() }
+    }
+
+    /// Who gets a message published to `topic` now.
+    pub(crate) fn look_up(&mut self, index: &Index, namespace: Namespace, topic: &str) -> &mut Matches {
+        let hash = self.hasher.hash_one((namespace, topic));
+        if self.table.len() >= TOPICS_MAX {
+            self.table.clear();
+        }
+        let same = |known: &Matches| known.namespace == namespace && &*known.topic == topic;
+        let hasher = &self.hasher;
+        let rehash = |known: &Matches| hasher.hash_one((known.namespace, &*known.topic));
+        let entry =
+            self.table.entry(hash, same, rehash).or_insert_with(|| Matches::unknown(namespace, topic));
+        let matches = entry.into_mut();
+        if matches.generation != index.generation() {
+            matches.learn(index, self.shard);
+        }
+        matches
+    }
+}
+
+impl Matches {
+    fn unknown(namespace: Namespace, topic: &str) -> Matches {
+        Matches {
+            namespace,
+            topic: topic.into(),
+            generation: 0,
+            receivers: Vec::new(),
+            shards: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// Whether nobody gets it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.receivers.is_empty() && self.shards.is_empty() && self.groups.is_empty()
+    }
+
+    fn learn(&mut self, index: &Index, shard: ShardId) {
+        self.receivers.clear();
+        self.shards.clear();
+        let turns: Vec<(u64, usize)> = self.groups.drain(..).map(|group| (group.id, group.next)).collect();
+        let Ok(topic) = TopicName::parse(&self.topic) else {
+            self.generation = index.generation();
+            return;
+        };
+        let mut local: Vec<Entry> = Vec::new();
+        let (shards, groups) = (&mut self.shards, &mut self.groups);
+        self.generation = index.matches(self.namespace, topic, &mut |found| match found {
+            Match::Plain(entry) if entry.session.shard == shard => local.push(*entry),
+            Match::Plain(entry) => {
+                if let Err(place) = shards.binary_search(&entry.session.shard) {
+                    shards.insert(place, entry.session.shard);
+                }
+            }
+            Match::Shared(group) => {
+                let next = turns.iter().find(|(id, _)| *id == group.id).map_or(0, |(_, next)| *next);
+                groups.push(SharedChoice { id: group.id, members: group.members.clone(), next });
+            }
+        });
+        // By session, so that its filters lie side by side; the index visits in any order.
+        local.sort_by_key(|entry| (entry.session.slot, entry.since));
+        for filters in local.chunk_by(|a, b| a.session == b.session) {
+            self.merge(filters);
+        }
+    }
+
+    fn merge(&mut self, filters: &[Entry]) {
+        let no_local = filters.iter().filter(|entry| entry.options.no_local).count();
+        if no_local == 0 {
+            self.receivers.extend(Receiver::of(filters.iter(), Whose::Anyones));
+            return;
+        }
+        // [V5 MQTT-3.8.3-3]
+        self.receivers.extend(Receiver::of(filters.iter(), Whose::Others));
+        let own = filters.iter().filter(|entry| !entry.options.no_local);
+        self.receivers.extend(Receiver::of(own, Whose::Own));
+    }
+}
+
+impl Receiver {
+    fn of<'a>(filters: impl Iterator<Item = &'a Entry>, whose: Whose) -> Option<Receiver> {
+        let mut merged: Option<Receiver> = None;
+        for entry in filters {
+            let receiver = merged.get_or_insert_with(|| Receiver {
+                slot: entry.session.slot,
+                generation: entry.session.generation,
+                qos: entry.options.qos,
+                whose,
+                retain_as_published: false,
+                since: entry.since,
+                subscription_identifiers: Vec::new(),
+            });
+            receiver.qos = receiver.qos.max(entry.options.qos);
+            receiver.retain_as_published |= entry.options.retain_as_published;
+            receiver.since = receiver.since.min(entry.since);
+            receiver.subscription_identifiers.extend(entry.subscription_identifier.map(|id| id.get()));
+        }
+        merged
+    }
+}
+
+impl SharedChoice {
+    /// The next member in turn that can take the message at once; else one that is connected;
+    /// else any, which keeps it until it comes back.
+    pub(crate) fn choose(&mut self, not: Option<SessionRef>) -> Option<Chosen> {
+        let count = self.members.len();
+        let mut best: Option<(Readiness, usize)> = None;
+        for step in 0..count {
+            let place = (self.next + step) % count;
+            let Some(member) = self.members.get(place).filter(|member| Some(member.entry.session) != not)
+            else {
+                continue;
+            };
+            let readiness = member.room.readiness();
+            if best.is_none_or(|(so_far, _)| readiness > so_far) {
+                best = Some((readiness, place));
+            }
+            if readiness == Readiness::Ready {
+                break;
+            }
+        }
+        let (_, place) = best?;
+        self.next = (place + 1) % count;
+        self.members.get(place).map(Chosen::of)
+    }
+
+    /// This session as a member, if it still is one.
+    pub(crate) fn member(&self, session: SessionRef) -> Option<Chosen> {
+        self.members.iter().find(|member| member.entry.session == session).map(Chosen::of)
+    }
+}
+
+impl Chosen {
+    fn of(member: &Member) -> Chosen {
+        let Entry { session, options, subscription_identifier, .. } = member.entry;
+        let hexmq_wire::SubscriptionOptions { qos, retain_as_published, .. } = options;
+        let subscription_identifier = subscription_identifier.map(|identifier| identifier.get());
+        Chosen { session, qos, retain_as_published, subscription_identifier }
+    }
+}

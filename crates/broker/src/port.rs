@@ -1,0 +1,177 @@
+//! The ports of the core: what a shard asks of the world around it.
+
+use hexmq_wire::{ReasonCode, Version};
+
+use crate::{Batch, CloseReason, ConnId, Event, Refusal, ShardId};
+
+/// Everything a shard can do to the world. The driver of a shard implements it; calls return at
+/// once and never call back into the shard.
+pub trait Sink {
+    /// The bytes on their way to this connection. Appending marks it for one write at the end of
+    /// the turn.
+    fn output(&mut self, conn: ConnId) -> &mut Vec<u8>;
+    /// Bytes the kernel has not taken yet, those appended in this turn included.
+    fn output_len(&self, conn: ConnId) -> usize;
+    /// Close the network connection once the output is written, within a bounded time.
+    /// The shard has forgotten `conn` when this is called and wants no `lost` for it.
+    fn close(&mut self, conn: ConnId, reason: CloseReason);
+    /// Read again from a connection after [`Flow::Pause`].
+    fn resume(&mut self, conn: ConnId);
+    /// What the framer of this connection holds of an unfinished packet.
+    fn partial(&self, conn: ConnId) -> Partial;
+    /// The batch that travels to another shard at the end of the turn.
+    fn forward(&mut self, to: ShardId) -> &mut Batch;
+    /// Whether the lane to that shard is full. The connection that feeds it is paused then, and
+    /// the driver resumes it when the lane has room.
+    fn congested(&self, to: ShardId) -> bool;
+    /// Who is this, and what may they do? `None`: the answer comes later, through
+    /// [`Shard::answered`](crate::Shard::answered), and the connection is not read until then.
+    fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer>;
+    /// Something happened that a person, a log or a counter wants to know.
+    fn tell(&mut self, event: Event<'_>);
+}
+
+/// What to do with a connection after one of its packets was handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Read on.
+    Continue,
+    /// Hand over no further packet of this connection until [`Sink::resume`], or until the lane
+    /// that is full has room again.
+    Pause,
+    /// The shard has closed it; nothing further is wanted.
+    Closed,
+}
+
+/// An unfinished packet in a framer. Both numbers are bytes; `missing` is a lower bound while the
+/// Remaining Length is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Partial {
+    /// Bytes received of it.
+    pub received: usize,
+    /// Bytes still missing.
+    pub missing: usize,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// For people: `127.0.0.1:40312`, `unix:…`.
+    pub address: Box<str>,
+    /// 127.0.0.0/8, `::1`, `::ffff:127.0.0.0/104` or a Unix socket.
+    pub loopback: bool,
+    /// Which of the server's listeners accepted it.
+    pub listener: u16,
+}
+
+/// An open question: answers that come too late are recognised by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HoldId {
+    /// The connection that waits.
+    pub conn: ConnId,
+    /// Counts the questions of a shard.
+    pub serial: u32,
+}
+
+/// A question to whoever knows the users.
+#[derive(Clone, Copy, Debug)]
+pub enum Question<'a> {
+    /// A CONNECT without an Authentication Method. Answer: `Admit` or `Refuse`.
+    WhoIs {
+        /// As sent, or as assigned by the server.
+        client_identifier: &'a str,
+        /// User Name.
+        user_name: Option<&'a str>,
+        /// Password.
+        password: Option<&'a [u8]>,
+        /// Protocol version.
+        version: Version,
+        /// Where it comes from.
+        peer: &'a Peer,
+    },
+    /// A step of an enhanced authentication (5.0 section 4.12).
+    Authenticate {
+        /// Which step.
+        step: AuthStep,
+        /// Authentication Method; the same in all steps of one exchange.
+        method: &'a str,
+        /// Authentication Data of this step.
+        data: Option<&'a [u8]>,
+        /// As sent, or as assigned by the server.
+        client_identifier: &'a str,
+        /// User Name of the CONNECT.
+        user_name: Option<&'a str>,
+        /// Where it comes from.
+        peer: &'a Peer,
+    },
+}
+
+/// The steps of an enhanced authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthStep {
+    /// The CONNECT.
+    Connect,
+    /// AUTH 0x18 after a challenge.
+    Continue,
+    /// AUTH 0x19 on an established connection.
+    Reauthenticate,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Let them in.
+    Admit {
+        /// What they may do.
+        permit: Permit,
+        /// Authentication Data for the CONNACK or the last AUTH.
+        data: Option<Box<[u8]>>,
+    },
+    /// Send AUTH 0x18 with this data and wait for theirs.
+    Challenge {
+        /// Authentication Data.
+        data: Box<[u8]>,
+    },
+    /// Keep them out.
+    Refuse(Refusal),
+}
+
+/// What a client may do, compiled when it connects so that no message waits for a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permit {
+    /// May subscribe to `$hexmq/#`.
+    pub admin: bool,
+}
+
+impl Permit {
+    /// Whether a message may be published to this topic: topics that begin with `$` are the
+    /// server's own.
+    #[inline]
+    pub fn may_publish(self, topic: &str) -> bool {
+        topic.as_bytes().first() != Some(&b'$')
+    }
+
+    /// Whether this filter may be subscribed to. `$hexmq` is for administrators, since it shows
+    /// what other clients send.
+    pub fn may_subscribe(self, filter: &str) -> bool {
+        self.admin || !(filter == "$hexmq" || filter.starts_with("$hexmq/"))
+    }
+}
+
+impl Refusal {
+    /// The reason code for the CONNACK; the wire crate turns it into a return code for 3.x.
+    pub fn reason_code(self) -> ReasonCode {
+        match self {
+            Refusal::BadUserNameOrPassword => ReasonCode::BadUserNameOrPassword,
+            Refusal::NotAuthorized | Refusal::AnonymousNotAllowed => ReasonCode::NotAuthorized,
+            Refusal::ClientIdentifierNotValid => ReasonCode::ClientIdentifierNotValid,
+            Refusal::UnsupportedProtocolVersion => ReasonCode::UnsupportedProtocolVersion,
+            Refusal::ServerUnavailable | Refusal::ServerShuttingDown => ReasonCode::ServerUnavailable,
+            Refusal::BadAuthenticationMethod => ReasonCode::BadAuthenticationMethod,
+            Refusal::TopicNameInvalid => ReasonCode::TopicNameInvalid,
+            Refusal::MalformedPacket => ReasonCode::MalformedPacket,
+            Refusal::ProtocolError => ReasonCode::ProtocolError,
+            Refusal::PacketTooLarge => ReasonCode::PacketTooLarge,
+        }
+    }
+}

@@ -1,0 +1,520 @@
+//! Everything a delivery touches: the connections and sessions of a shard and the messages they
+//! wait for.
+
+use std::sync::Arc;
+
+use hexmq_session::{AliasUse, Now, Resend};
+use hexmq_wire::{
+    Ack, ControlPacket, PacketIdentifier, Properties, PublishParts, QoS, Version, encode_publish,
+    patch_packet_identifier,
+};
+
+use crate::connection::{Connected, Connection, Stage};
+use crate::matches::{Chosen, Receiver};
+use crate::message::{MessageId, Messages};
+use crate::session::{Extra, Outgoing, Session};
+use crate::slots::Slots;
+use crate::{Census, ConnId, DropReason, Event, Limits, Message, Sink};
+
+#[derive(Debug)]
+pub(crate) struct Residents {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) connections: Slots<Connection>,
+    pub(crate) sessions: Slots<Session>,
+    pub(crate) messages: Messages,
+    pub(crate) census: Census,
+    layouts: Layouts,
+    /// Sessions whose retained messages can go on, each once.
+    pub(crate) handout_ready: std::collections::VecDeque<u32>,
+}
+
+/// A message while it is delivered: kept at most once, encoded once per layout.
+#[derive(Debug)]
+pub(crate) struct Outbound<'a> {
+    message: &'a Message<'a>,
+    now: Now,
+    kept: Option<MessageId>,
+}
+
+/// How one session gets a message.
+struct Terms<'a> {
+    qos: QoS,
+    retain: bool,
+    subscription_identifiers: &'a [u32],
+    group: u64,
+}
+
+/// The encoded forms of the message being delivered: one for each combination of version, QoS and
+/// RETAIN, copied for every further receiver with only the Packet Identifier changed.
+#[derive(Debug, Default)]
+struct Layouts {
+    bytes: Vec<u8>,
+    /// Which of `places` are made for this message.
+    made: u16,
+    places: [Layout; 16],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Layout {
+    start: u32,
+    end: u32,
+    /// Where the Packet Identifier goes, counted from `start`.
+    identifier_at: Option<u32>,
+}
+
+impl Residents {
+    pub(crate) fn new(limits: Arc<Limits>) -> Residents {
+        Residents {
+            limits,
+            connections: Slots::default(),
+            sessions: Slots::default(),
+            messages: Messages::default(),
+            census: Census::default(),
+            layouts: Layouts::default(),
+            handout_ready: std::collections::VecDeque::new(),
+        }
+    }
+
+    /// Starts the delivery of a message; [`Residents::finish`] ends it.
+    pub(crate) fn begin<'a>(&mut self, message: &'a Message<'a>, now: Now) -> Outbound<'a> {
+        self.layouts.made = 0;
+        self.layouts.bytes.clear();
+        Outbound { message, now, kept: None }
+    }
+
+    /// Nobody further gets this message.
+    pub(crate) fn finish(&mut self, outbound: Outbound<'_>) {
+        if let Some(kept) = outbound.kept {
+            self.messages.release(kept);
+        }
+    }
+
+    /// Delivers to a matching session of this shard.
+    #[inline]
+    pub(crate) fn deliver(&mut self, to: &Receiver, outbound: &mut Outbound<'_>, out: &mut impl Sink) {
+        let terms = Terms {
+            // [V4 MQTT-3.8.4-6, V5 MQTT-3.8.4-8]
+            qos: to.qos.min(outbound.message.qos),
+            // [V4 MQTT-3.3.1-9, V5 MQTT-3.3.1-12, V5 MQTT-3.3.1-13]
+            retain: to.retain_as_published && outbound.message.retain,
+            subscription_identifiers: &to.subscription_identifiers,
+            group: 0,
+        };
+        self.deliver_on(to.slot, to.generation, &terms, outbound, out);
+    }
+
+    /// Delivers to the chosen member of a shared subscription.
+    pub(crate) fn deliver_shared(
+        &mut self,
+        to: &Chosen,
+        group: u64,
+        outbound: &mut Outbound<'_>,
+        out: &mut impl Sink,
+    ) -> bool {
+        let terms = Terms {
+            qos: to.qos.min(outbound.message.qos),
+            retain: to.retain_as_published && outbound.message.retain,
+            subscription_identifiers: to.subscription_identifier.as_slice(),
+            group,
+        };
+        self.deliver_on(to.session.slot, to.session.generation, &terms, outbound, out)
+    }
+
+    /// False if there is no such session.
+    fn deliver_on(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        terms: &Terms<'_>,
+        outbound: &mut Outbound<'_>,
+        out: &mut impl Sink,
+    ) -> bool {
+        let Some(session) = self.sessions.get(slot, generation) else { return false };
+        let ready = session.queue.is_empty() && session.in_flight.has_room();
+        let Some(conn) = session.conn else {
+            if terms.qos != QoS::AtMostOnce {
+                self.enqueue(slot, terms, outbound, out);
+            }
+            return true;
+        };
+        let conn = ConnId { slot: conn, generation: self.connections.generation(conn) };
+        let fits = out.output_len(conn) < self.limits.write_buffer_bytes;
+        match terms.qos {
+            QoS::AtMostOnce if fits => self.send_live(conn, slot, terms, outbound, out),
+            QoS::AtMostOnce => {
+                self.drop_message(slot, outbound.message, terms.qos, DropReason::WriteBufferFull, out)
+            }
+            _ if fits && ready => self.send_live(conn, slot, terms, outbound, out),
+            _ => self.enqueue(slot, terms, outbound, out),
+        }
+        true
+    }
+
+    /// Sends a message that has just come, using a layout that is already encoded where it can.
+    fn send_live(
+        &mut self,
+        conn: ConnId,
+        slot: u32,
+        terms: &Terms<'_>,
+        outbound: &mut Outbound<'_>,
+        out: &mut impl Sink,
+    ) {
+        let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at_mut(conn.slot)
+        else {
+            return;
+        };
+        let version = connected.version;
+        let plain = terms.subscription_identifiers.is_empty()
+            && connected.aliases.as_ref().is_none_or(|aliases| aliases.outgoing.maximum() == 0);
+        let buffer = out.output(conn);
+        let start = buffer.len();
+        let identifier_at = if plain {
+            let layout = self.layouts.make(outbound.message, terms, version, outbound.now);
+            let encoded =
+                self.layouts.bytes.get(layout.start as usize..layout.end as usize).unwrap_or_default();
+            buffer.extend_from_slice(encoded);
+            layout.identifier_at.map(|at| start + at as usize)
+        } else {
+            encode_for(connected, outbound.message, terms, false, outbound.now, buffer)
+        };
+        let size = buffer.len() - start;
+        if size as u64 > u64::from(connected.maximum_packet_size) {
+            buffer.truncate(start);
+            self.drop_message(slot, outbound.message, terms.qos, DropReason::PacketTooLarge, out);
+            return;
+        }
+        if let Some(at) = identifier_at {
+            let outgoing = self.keep(terms, outbound);
+            let Some(session) = self.sessions.at_mut(slot) else { return };
+            if let Some(identifier) = session.in_flight.begin(terms.qos, outgoing) {
+                patch_packet_identifier(out.output(conn), at, identifier);
+                self.census.messages_in_flight += 1;
+            }
+            session.show_room();
+        }
+        self.count_publish(size, outbound.message.payload.len());
+    }
+
+    fn count_publish(&mut self, size: usize, payload: usize) {
+        self.census.packets_sent += 1;
+        self.census.bytes_sent += size as u64;
+        self.census.publish_sent += 1;
+        self.census.publish_bytes_sent += payload as u64;
+    }
+
+    /// One more holder of the message being delivered.
+    fn keep(&mut self, terms: &Terms<'_>, outbound: &mut Outbound<'_>) -> Outgoing {
+        let kept = *outbound.kept.get_or_insert_with(|| self.messages.keep(outbound.message));
+        let extra = (!terms.subscription_identifiers.is_empty() || terms.group != 0).then(|| {
+            Box::new(Extra {
+                subscription_identifiers: terms.subscription_identifiers.to_vec(),
+                group: terms.group,
+            })
+        });
+        Outgoing { message: self.messages.share(kept), qos: terms.qos, retain: terms.retain, extra }
+    }
+
+    fn enqueue(&mut self, slot: u32, terms: &Terms<'_>, outbound: &mut Outbound<'_>, out: &mut impl Sink) {
+        let outgoing = self.keep(terms, outbound);
+        let Some(session) = self.sessions.at_mut(slot) else {
+            self.messages.release(outgoing.message);
+            return;
+        };
+        session.queue.push(outgoing, &self.messages);
+        self.census.messages_queued += 1;
+        session.show_room();
+        self.bound_queue(slot, out);
+    }
+
+    /// The oldest go when the queue is too long.
+    fn bound_queue(&mut self, slot: u32, out: &mut impl Sink) {
+        while let Some(session) = self.sessions.at_mut(slot) {
+            let over = session.queue.len() > self.limits.session_queue_messages as usize
+                || session.queue.bytes() > self.limits.session_queue_bytes;
+            let Some(oldest) = over.then(|| session.queue.pop(&self.messages)).flatten() else { return };
+            self.census.messages_queued -= 1;
+            self.drop_kept(slot, &oldest, DropReason::QueueFull, out);
+        }
+    }
+
+    /// Tells that a kept message is dropped for a session and gives up its body.
+    pub(crate) fn drop_kept(
+        &mut self,
+        slot: u32,
+        outgoing: &Outgoing,
+        reason: DropReason,
+        out: &mut impl Sink,
+    ) {
+        let message = self.messages.get(outgoing.message);
+        if let Some(session) = self.sessions.at(slot) {
+            self.census.publish_dropped += 1;
+            out.tell(Event::MessageDropped {
+                client_identifier: &session.key.identifier,
+                topic: message.topic,
+                qos: outgoing.qos,
+                reason,
+            });
+        }
+        self.messages.release(outgoing.message);
+    }
+
+    fn drop_message(
+        &mut self,
+        slot: u32,
+        message: &Message<'_>,
+        qos: QoS,
+        reason: DropReason,
+        out: &mut impl Sink,
+    ) {
+        self.census.publish_dropped += 1;
+        if let Some(session) = self.sessions.at(slot) {
+            let client_identifier = &*session.key.identifier;
+            out.tell(Event::MessageDropped { client_identifier, topic: message.topic, qos, reason });
+        }
+    }
+
+    /// Sends what waits for a session: first what is to be sent again, in its old order, then the
+    /// queue, as far as the window and the connection have room. [V4 MQTT-4.4.0-1, V5 MQTT-4.4.0-1]
+    pub(crate) fn pump(&mut self, slot: u32, now: Now, out: &mut impl Sink) {
+        while self.pump_one(slot, now, out) {}
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        session.show_room();
+        let idle = session.conn.is_some() && session.queue.is_empty() && session.in_flight.has_room();
+        if idle
+            && let Some(rare) = &mut session.rare
+            && !rare.handouts.is_empty()
+            && !std::mem::replace(&mut rare.handout_listed, true)
+        {
+            self.handout_ready.push_back(slot);
+        }
+    }
+
+    fn pump_one(&mut self, slot: u32, now: Now, out: &mut impl Sink) -> bool {
+        let Some(session) = self.sessions.at_mut(slot) else { return false };
+        let Some(conn) = session.conn else { return false };
+        let conn = ConnId { slot: conn, generation: self.connections.generation(conn) };
+        if out.output_len(conn) >= self.limits.write_buffer_bytes {
+            return false;
+        }
+        match session.in_flight.next_resend() {
+            Some(Resend::Publish { identifier, message, .. }) => {
+                // The window keeps the original; the copy is given back below.
+                let again = Outgoing {
+                    message: self.messages.share(message.message),
+                    qos: message.qos,
+                    retain: message.retain,
+                    extra: message.extra.clone(),
+                };
+                self.send_kept(conn, slot, again, Some(identifier), now, out);
+                return true;
+            }
+            Some(Resend::Pubrel { identifier }) => {
+                self.send(conn, &ControlPacket::Pubrel(Ack::success(identifier)), out);
+                return true;
+            }
+            None => {}
+        }
+        if !session.in_flight.has_room() {
+            return false;
+        }
+        let Some(next) = session.queue.pop(&self.messages) else { return false };
+        self.census.messages_queued -= 1;
+        if self.messages.get(next.message).expires_at.is_some_and(|at| at <= now.wall) {
+            // [V5 MQTT-3.3.2-5]
+            self.drop_kept(slot, &next, DropReason::Expired, out);
+            return true;
+        }
+        self.send_kept(conn, slot, next, None, now, out);
+        true
+    }
+
+    /// Sends a message that was kept: again with its identifier and DUP, or for the first time.
+    fn send_kept(
+        &mut self,
+        conn: ConnId,
+        slot: u32,
+        outgoing: Outgoing,
+        again: Option<PacketIdentifier>,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let message = self.messages.get(outgoing.message);
+        let payload = message.payload.len();
+        let extra = outgoing.extra.as_deref();
+        let terms = Terms {
+            qos: outgoing.qos,
+            retain: outgoing.retain,
+            subscription_identifiers: extra.map_or(&[], |extra| &extra.subscription_identifiers),
+            group: 0,
+        };
+        let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at_mut(conn.slot)
+        else {
+            return;
+        };
+        let buffer = out.output(conn);
+        let start = buffer.len();
+        // [V4 MQTT-3.3.1-1, V5 MQTT-3.3.1-1]
+        let identifier_at = encode_for(connected, &message, &terms, again.is_some(), now, buffer);
+        let size = buffer.len() - start;
+        if size as u64 > u64::from(connected.maximum_packet_size) {
+            // [V5 MQTT-3.1.2-25] As if it had been delivered.
+            buffer.truncate(start);
+            if let Some(identifier) = again {
+                self.forget_in_flight(slot, identifier, outgoing.qos);
+            }
+            self.drop_kept(slot, &outgoing, DropReason::PacketTooLarge, out);
+            return;
+        }
+        let message = outgoing.message;
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let identifier = match again {
+            Some(identifier) => Some(identifier),
+            None => {
+                self.census.messages_in_flight += 1;
+                session.in_flight.begin(outgoing.qos, outgoing)
+            }
+        };
+        if let (Some(at), Some(identifier)) = (identifier_at, identifier) {
+            patch_packet_identifier(buffer, at, identifier);
+        }
+        if again.is_some() {
+            self.messages.release(message);
+        }
+        self.count_publish(size, payload);
+    }
+
+    fn forget_in_flight(&mut self, slot: u32, identifier: PacketIdentifier, qos: QoS) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let done = match qos {
+            QoS::ExactlyOnce => session.in_flight.pubrec(identifier, false).ok().flatten(),
+            _ => session.in_flight.puback(identifier).ok(),
+        };
+        if let Some(done) = done {
+            self.census.messages_in_flight -= 1;
+            self.messages.release(done.message);
+        }
+    }
+
+    /// Sends a retained message for a new subscription. The caller has seen that there is room.
+    pub(crate) fn send_retained(
+        &mut self,
+        conn: ConnId,
+        slot: u32,
+        message: &Message<'_>,
+        qos: QoS,
+        subscription_identifier: Option<u32>,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let mut outbound = self.begin(message, now);
+        let terms = Terms {
+            qos: qos.min(message.qos),
+            // [V4 MQTT-3.3.1-8, V5 MQTT-3.3.1-8]
+            retain: true,
+            subscription_identifiers: subscription_identifier.as_slice(),
+            group: 0,
+        };
+        self.send_live(conn, slot, &terms, &mut outbound, out);
+        self.finish(outbound);
+    }
+
+    /// Sends any packet but PUBLISH to a client whose version is known.
+    pub(crate) fn send(&mut self, conn: ConnId, packet: &ControlPacket<'_>, out: &mut impl Sink) {
+        let version =
+            match self.connections.get(conn.slot, conn.generation).map(|connection| &connection.stage) {
+                Some(Stage::Connected(connected)) => connected.version,
+                // Before CONNACK only 5.0 has packets to send (AUTH).
+                Some(Stage::Authenticating(_)) => Version::V5,
+                _ => return,
+            };
+        self.send_in(conn, version, packet, out);
+    }
+
+    /// Sends a packet in a given version; not one the client has no room for. [V5 MQTT-3.1.2-24]
+    pub(crate) fn send_in(
+        &mut self,
+        conn: ConnId,
+        version: Version,
+        packet: &ControlPacket<'_>,
+        out: &mut impl Sink,
+    ) {
+        let buffer = out.output(conn);
+        let start = buffer.len();
+        let encoded = packet.encode(version, buffer);
+        let size = buffer.len() - start;
+        let maximum = match self.connections.at(conn.slot).map(|connection| &connection.stage) {
+            Some(Stage::Connected(connected)) => connected.maximum_packet_size,
+            _ => u32::MAX,
+        };
+        if encoded.is_err() || size as u64 > u64::from(maximum) {
+            buffer.truncate(start);
+            return;
+        }
+        self.census.packets_sent += 1;
+        self.census.bytes_sent += size as u64;
+    }
+}
+
+impl Layouts {
+    fn make(&mut self, message: &Message<'_>, terms: &Terms<'_>, version: Version, now: Now) -> Layout {
+        let key =
+            usize::from(version == Version::V5) << 3 | (terms.qos as usize) << 1 | usize::from(terms.retain);
+        let Some(place) = self.places.get_mut(key) else { return Layout::default() };
+        if self.made & (1 << key) != 0 {
+            return *place;
+        }
+        let start = self.bytes.len();
+        let parts = parts(message, terms, false, now);
+        let identifier_at = encode_publish(&parts, version, &mut self.bytes).ok().flatten();
+        *place = Layout {
+            start: start as u32,
+            end: self.bytes.len() as u32,
+            identifier_at: identifier_at.map(|at| (at - start) as u32),
+        };
+        self.made |= 1 << key;
+        *place
+    }
+}
+
+fn parts<'a>(message: &'a Message<'_>, terms: &'a Terms<'_>, dup: bool, now: Now) -> PublishParts<'a> {
+    PublishParts {
+        dup,
+        qos: terms.qos,
+        retain: terms.retain,
+        topic_name: message.topic,
+        topic_alias: None,
+        // [V5 MQTT-3.3.2-6]
+        message_expiry_interval: message.expires_at.map(|at| at.ms_since(now.wall).div_ceil(1000) as u32),
+        subscription_identifiers: terms.subscription_identifiers,
+        properties: Properties::from_stored(message.properties),
+        payload: message.payload,
+    }
+}
+
+/// Encodes for one receiver, with its Topic Aliases.
+fn encode_for(
+    connected: &mut Connected,
+    message: &Message<'_>,
+    terms: &Terms<'_>,
+    dup: bool,
+    now: Now,
+    buffer: &mut Vec<u8>,
+) -> Option<usize> {
+    let mut parts = parts(message, terms, dup, now);
+    if let Some(aliases) = &mut connected.aliases {
+        // An alias is only assigned in a packet that is sure to be sent.
+        let bound = message.topic.len() + message.properties.len() + message.payload.len();
+        let small =
+            bound + 64 + 5 * terms.subscription_identifiers.len() < connected.maximum_packet_size as usize;
+        match if small { aliases.outgoing.assign(message.topic) } else { AliasUse::None } {
+            AliasUse::New(alias) => parts.topic_alias = Some(alias),
+            AliasUse::Known(alias) => {
+                parts.topic_alias = Some(alias);
+                parts.topic_name = "";
+            }
+            AliasUse::None => {}
+        }
+    }
+    // Every message came in a packet of at most the same size, so it can be encoded.
+    encode_publish(&parts, connected.version, buffer).ok().flatten()
+}

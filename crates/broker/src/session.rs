@@ -1,0 +1,271 @@
+//! A session: what the server remembers for a client, with or without a connection.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+
+use hexmq_session::{InFlight, Mono, Received};
+use hexmq_wire::{QoS, SubscriptionOptions};
+
+use crate::SessionKey;
+use crate::message::{MessageId, Messages};
+use crate::retained::Cursor;
+use crate::room::Room;
+
+/// The state of one session (3.1.1 section 3.1.2.4, 5.0 section 4.1).
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) key: SessionKey,
+    /// The slot of the connection that uses it now.
+    pub(crate) conn: Option<u32>,
+    pub(crate) expiry: Expiry,
+    /// While there is no connection: when it ends.
+    pub(crate) ends_at: Option<Mono>,
+    /// When the wheel looks at it next.
+    pub(crate) timer: Option<Mono>,
+    pub(crate) subscriptions: Subscriptions,
+    /// To the client.
+    pub(crate) in_flight: InFlight<Outgoing>,
+    /// From the client: QoS 2 messages taken over and not yet released.
+    pub(crate) received: Received,
+    pub(crate) queue: Queue,
+    /// What only few sessions have.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// What only few sessions have.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    /// A Will whose delay runs.
+    pub(crate) will: Option<DelayedWill>,
+    /// Retained messages still to be sent, filter by filter.
+    pub(crate) handouts: VecDeque<Handout>,
+    /// Already in the list of sessions whose handouts go on.
+    pub(crate) handout_listed: bool,
+    /// Tells publishers on other shards whether a shared message fits.
+    pub(crate) room: Option<Room>,
+}
+
+/// When a session without a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// With the connection.
+    AtOnce,
+    /// So many seconds later.
+    After(u32),
+    /// Not at all.
+    Never,
+}
+
+impl Expiry {
+    /// From a Session Expiry Interval: 0xFFFFFFFF means for ever (5.0 section 3.1.2.11.2).
+    pub(crate) fn from_interval(seconds: u32) -> Expiry {
+        match seconds {
+            0 => Expiry::AtOnce,
+            u32::MAX => Expiry::Never,
+            seconds => Expiry::After(seconds),
+        }
+    }
+
+    /// Not longer than the server's bound, if it has one.
+    pub(crate) fn capped(self, max_s: Option<u32>) -> Expiry {
+        match (self, max_s) {
+            (Expiry::Never, Some(max)) => Expiry::from_interval(max),
+            (Expiry::After(seconds), Some(max)) => Expiry::from_interval(seconds.min(max)),
+            (expiry, _) => expiry,
+        }
+    }
+}
+
+/// A Will that waits for its delay to pass. [V5 MQTT-3.1.3-9]
+#[derive(Debug)]
+pub(crate) struct DelayedWill {
+    pub(crate) due: Mono,
+    pub(crate) message: MessageId,
+    pub(crate) expiry_s: Option<u32>,
+}
+
+/// Retained messages of one new subscription on their way. The cursor keeps the place, so a `#`
+/// over a million topics is many short walks.
+#[derive(Debug)]
+pub(crate) struct Handout {
+    /// Without `$share`: shared subscriptions get none.
+    pub(crate) filter: Box<str>,
+    pub(crate) qos: QoS,
+    pub(crate) subscription_identifier: Option<u32>,
+    pub(crate) cursor: Cursor,
+}
+
+/// A message for one session: the body and how this session gets it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) message: MessageId,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// What few messages have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) subscription_identifiers: Vec<u32>,
+    /// The shared subscription it was sent for; 0: none.
+    pub(crate) group: u64,
+}
+
+/// Messages waiting for room in the in-flight window or for a connection. Oldest first; past a
+/// bound the oldest are dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    messages: VecDeque<Outgoing>,
+    bytes: u64,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, outgoing: Outgoing, messages: &Messages) {
+        self.bytes += messages.size(outgoing.message);
+        self.messages.push_back(outgoing);
+    }
+
+    pub(crate) fn pop(&mut self, messages: &Messages) -> Option<Outgoing> {
+        let outgoing = self.messages.pop_front()?;
+        self.bytes -= messages.size(outgoing.message);
+        if self.messages.is_empty() && self.messages.capacity() > 64 {
+            self.messages = VecDeque::new();
+        }
+        Some(outgoing)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// The subscriptions of one session, by filter as sent (`$share/…` included).
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    few: Vec<(Box<str>, Held)>,
+    many: Option<Box<Many>>,
+}
+
+type Many = hashbrown::HashMap<Box<str>, Held, foldhash::fast::FixedState>;
+
+/// What is remembered of a subscription beside the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) options: SubscriptionOptions,
+    pub(crate) subscription_identifier: Option<NonZeroU32>,
+}
+
+/// Up to here a search from front to back is as quick as a map, and smaller.
+const FEW: usize = 16;
+
+impl Subscriptions {
+    pub(crate) fn len(&self) -> usize {
+        self.few.len() + self.many.as_ref().map_or(0, |many| many.len())
+    }
+
+    pub(crate) fn contains(&self, filter: &str) -> bool {
+        match &self.many {
+            Some(many) => many.contains_key(filter),
+            None => self.few.iter().any(|(held, _)| &**held == filter),
+        }
+    }
+
+    /// Adds or replaces; whether the filter is new.
+    pub(crate) fn insert(&mut self, filter: &str, held: Held, seed: u64) -> bool {
+        if let Some(many) = &mut self.many {
+            return many.insert(filter.into(), held).is_none();
+        }
+        if let Some((_, old)) = self.few.iter_mut().find(|(known, _)| &**known == filter) {
+            *old = held;
+            return false;
+        }
+        if self.few.len() < FEW {
+            if self.few.is_empty() {
+                self.few.reserve_exact(1);
+            }
+            self.few.push((filter.into(), held));
+            return true;
+        }
+        let mut many = Many::with_hasher(foldhash::fast::FixedState::with_seed(seed));
+        many.extend(std::mem::take(&mut self.few));
+        many.insert(filter.into(), held);
+        self.many = Some(Box::new(many));
+        true
+    }
+
+    pub(crate) fn remove(&mut self, filter: &str) -> bool {
+        if let Some(many) = &mut self.many {
+            return many.remove(filter).is_some();
+        }
+        match self.few.iter().position(|(known, _)| &**known == filter) {
+            Some(place) => {
+                self.few.remove(place);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// All filters, in the order of their text so that nothing depends on a map's order.
+    pub(crate) fn take_all(&mut self) -> Vec<Box<str>> {
+        let few = std::mem::take(&mut self.few).into_iter().map(|(filter, _)| filter);
+        let many = self.many.take().into_iter().flat_map(|many| many.into_iter().map(|(filter, _)| filter));
+        let mut all: Vec<Box<str>> = few.chain(many).collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+impl Session {
+    pub(crate) fn new(key: SessionKey, expiry: Expiry, window: u16) -> Session {
+        Session {
+            key,
+            conn: None,
+            expiry,
+            ends_at: None,
+            timer: None,
+            subscriptions: Subscriptions::default(),
+            in_flight: InFlight::new(window),
+            received: Received::new(),
+            queue: Queue::default(),
+            rare: None,
+        }
+    }
+
+    /// When something is due that time alone brings about.
+    pub(crate) fn due(&self) -> Option<Mono> {
+        let will = self.rare.as_ref().and_then(|rare| rare.will.as_ref()).map(|will| will.due);
+        will.into_iter().chain(self.ends_at).min()
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Gives the memory of [`Rare`] back when nothing is left in it.
+    pub(crate) fn settle_rare(&mut self) {
+        if let Some(rare) = &self.rare
+            && rare.will.is_none()
+            && rare.handouts.is_empty()
+            && rare.room.is_none()
+        {
+            self.rare = None;
+        }
+    }
+
+    /// Tells publishers whether a shared message would be sent at once, wait, or find nobody.
+    pub(crate) fn show_room(&self) {
+        if let Some(room) = self.rare.as_ref().and_then(|rare| rare.room.as_ref()) {
+            room.show(self.conn.is_some(), self.queue.is_empty() && self.in_flight.has_room());
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The acknowledgements of QoS 1 and 2 (section 4.3), in both directions.
+
+use hexmq_session::{AckError, Now};
+use hexmq_wire::{Ack, ControlPacket, PacketType, ReasonCode, Version};
+
+use super::Shard;
+use crate::{ConnId, Event, Flow, Sink};
+
+impl Shard {
+    /// A QoS 1 message is done. [V4 MQTT-4.3.2-1, V5 MQTT-4.3.2-4]
+    pub(super) fn puback(&mut self, conn: ConnId, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
+        match session.in_flight.puback(ack.packet_identifier) {
+            Ok(outgoing) => {
+                self.residents.census.messages_in_flight -= 1;
+                self.residents.messages.release(outgoing.message);
+                self.pump(slot, now, out);
+            }
+            Err(_) => self.tell_unknown(conn, PacketType::Puback, ack, out),
+        }
+        Flow::Continue
+    }
+
+    /// A QoS 2 message was taken over by the client, or refused.
+    /// [V4 MQTT-4.3.3-1, V5 MQTT-4.3.3-4, V5 MQTT-4.3.3-5]
+    pub(super) fn pubrec(&mut self, conn: ConnId, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
+        let accepted = !ack.reason_code.is_error();
+        match session.in_flight.pubrec(ack.packet_identifier, accepted) {
+            Ok(outgoing) => {
+                if let Some(outgoing) = outgoing {
+                    self.residents.messages.release(outgoing.message);
+                }
+                if accepted {
+                    self.residents.send(
+                        conn,
+                        &ControlPacket::Pubrel(Ack::success(ack.packet_identifier)),
+                        out,
+                    );
+                } else {
+                    self.residents.census.messages_in_flight -= 1;
+                    self.pump(slot, now, out);
+                }
+            }
+            Err(error) => {
+                self.tell_unknown(conn, PacketType::Pubrec, ack, out);
+                // Without a PUBREL the client would send its PUBREC for ever. For a QoS 1
+                // identifier there is nothing to release.
+                if accepted && error == AckError::Unknown {
+                    let reason = self.not_found(conn);
+                    let pubrel = Ack::with_reason(ack.packet_identifier, reason);
+                    self.residents.send(conn, &ControlPacket::Pubrel(pubrel), out);
+                }
+            }
+        }
+        Flow::Continue
+    }
+
+    /// The client releases a QoS 2 message it sent. [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-11]
+    pub(super) fn pubrel(&mut self, conn: ConnId, ack: &Ack<'_>, out: &mut impl Sink) -> Flow {
+        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
+        let known = session.received.remove(ack.packet_identifier);
+        let reason = if known {
+            ReasonCode::Success
+        } else {
+            self.tell_unknown(conn, PacketType::Pubrel, ack, out);
+            self.not_found(conn)
+        };
+        let pubcomp = Ack::with_reason(ack.packet_identifier, reason);
+        self.residents.send(conn, &ControlPacket::Pubcomp(pubcomp), out);
+        Flow::Continue
+    }
+
+    /// A QoS 2 message is done.
+    pub(super) fn pubcomp(&mut self, conn: ConnId, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
+        match session.in_flight.pubcomp(ack.packet_identifier) {
+            Ok(()) => {
+                self.residents.census.messages_in_flight -= 1;
+                self.pump(slot, now, out);
+            }
+            Err(_) => self.tell_unknown(conn, PacketType::Pubcomp, ack, out),
+        }
+        Flow::Continue
+    }
+
+    /// 3.x has no way to say that an identifier is unknown.
+    fn not_found(&self, conn: ConnId) -> ReasonCode {
+        match self.connected(conn).map(|connected| connected.version) {
+            Some(Version::V5) => ReasonCode::PacketIdentifierNotFound,
+            _ => ReasonCode::Success,
+        }
+    }
+
+    fn tell_unknown(&self, conn: ConnId, packet: PacketType, ack: &Ack<'_>, out: &mut impl Sink) {
+        if let Some(client_identifier) = self.client_identifier(conn) {
+            let packet_identifier = ack.packet_identifier.get();
+            out.tell(Event::UnknownAcknowledgement { client_identifier, packet, packet_identifier });
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! CONNECT: who comes in, with which session (3.1.1 and 5.0 section 3.1).
+
+use std::fmt::Write as _;
+
+use hexmq_session::{AliasesIn, AliasesOut, Now, keep_alive_deadline};
+use hexmq_wire::{
+    Connack, Connect, ControlPacket, Fault, FaultCode, Frame, Leniency, PropertiesBuf, Property, ReasonCode,
+    Version, decode,
+};
+
+use super::{Serve, Shard, is_connect};
+use crate::connection::{Aliases, Authenticating, Authentication, Connected, Reauthentication, Stage, Will};
+use crate::session::{Expiry, Session};
+use crate::{
+    Answer, AuthStep, CloseReason, ConnId, Event, Flow, HoldId, Message, Namespace, Permit, Question,
+    Refusal, SessionKey, Sink, home,
+};
+
+impl Shard {
+    /// The first packet of a connection.
+    pub(super) fn knock(&mut self, conn: ConnId, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        if !is_connect(frame) {
+            // [V4 MQTT-3.1.0-1, V5 MQTT-3.1.0-1]
+            self.forget_and_close(conn, CloseReason::ConnectExpected, None, now, out);
+            return Flow::Closed;
+        }
+        let mut serve = Serve::default();
+        let connect = match decode(frame, Version::V5, &Leniency::default(), &mut serve) {
+            Ok(ControlPacket::Connect(connect)) => connect,
+            Ok(_) => {
+                self.forget_and_close(conn, CloseReason::ConnectExpected, None, now, out);
+                return Flow::Closed;
+            }
+            Err(fault) => {
+                self.refuse_unread(conn, frame, fault, now, out);
+                return Flow::Closed;
+            }
+        };
+        if let Some(fault) = serve.survived {
+            out.tell(Event::ViolationSurvived { client_identifier: connect.client_identifier, fault });
+        }
+        if let Err(refusal) = self.admissible(&connect) {
+            self.refuse(conn, &connect, refusal, now, out);
+            return Flow::Closed;
+        }
+        let identifier: Box<str> = match connect.client_identifier {
+            "" => self.assign_identifier(),
+            sent => sent.into(),
+        };
+        self.ask_at_door(conn, &connect, identifier, frame, AuthStep::Connect, now, out)
+    }
+
+    /// What can be said without knowing who it is.
+    fn admissible(&self, connect: &Connect<'_>) -> Result<(), Refusal> {
+        if self.stopping {
+            return Err(Refusal::ServerShuttingDown);
+        }
+        if connect.client_identifier.is_empty() {
+            match connect.version {
+                // 3.1 wants 1 to 23 characters.
+                Version::V3 => return Err(Refusal::ClientIdentifierNotValid),
+                // [V4 MQTT-3.1.3-7, V4 MQTT-3.1.3-8]
+                Version::V4 if !connect.clean_start => return Err(Refusal::ClientIdentifierNotValid),
+                // [V4 MQTT-3.1.3-6, V5 MQTT-3.1.3-6]
+                Version::V4 | Version::V5 => {}
+            }
+        }
+        match connect.will {
+            Some(will) if !Permit::default().may_publish(will.topic) => Err(Refusal::NotAuthorized),
+            Some(will) if self.too_deep(will.topic) => Err(Refusal::TopicNameInvalid),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn too_deep(&self, topic: &str) -> bool {
+        topic.bytes().filter(|&byte| byte == b'/').count() >= usize::from(self.residents.limits.topic_depth)
+    }
+
+    /// A Client Identifier nobody else has, whose session is at home on this shard.
+    fn assign_identifier(&mut self) -> Box<str> {
+        loop {
+            let mut identifier = String::with_capacity(21);
+            // Writing to a String does not fail.
+            let _ = write!(identifier, "auto-{:016x}", self.random.next());
+            let key = SessionKey { namespace: Namespace::PLAIN, identifier: identifier.into() };
+            if home(&key, self.shared.shards, self.shared.seed) == self.id && !self.by_key.contains_key(&key)
+            {
+                return key.identifier;
+            }
+        }
+    }
+
+    /// Asks who this is and goes on with the answer, now or later.
+    #[allow(clippy::too_many_arguments, reason = "one question, asked from two places")]
+    pub(super) fn ask_at_door(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identifier: Box<str>,
+        frame: Frame<'_>,
+        step: AuthStep,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        let hold = HoldId { conn, serial: self.next_serial() };
+        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else {
+            return Flow::Closed;
+        };
+        let (client_identifier, user_name) = (&*identifier, connect.user_name);
+        let peer = &connection.peer;
+        let question = match connect.properties.authentication_method() {
+            Some(method) => Question::Authenticate {
+                step,
+                method,
+                data: connect.properties.authentication_data(),
+                client_identifier,
+                user_name,
+                peer,
+            },
+            None => Question::WhoIs {
+                client_identifier,
+                user_name,
+                password: connect.password,
+                version: connect.version,
+                peer,
+            },
+        };
+        let answer = out.ask(hold, question);
+        let waits = matches!(answer, None | Some(Answer::Challenge { .. }));
+        if waits {
+            let serial = answer.is_none().then_some(hold.serial);
+            connection.paused = answer.is_none();
+            connection.stage = Stage::Authenticating(Box::new(Authenticating {
+                connect: frame.bytes.into(),
+                identifier,
+                serial,
+            }));
+            return match answer {
+                Some(Answer::Challenge { data }) => {
+                    self.challenge(conn, &data, out);
+                    Flow::Continue
+                }
+                _ => Flow::Pause,
+            };
+        }
+        match answer {
+            Some(Answer::Admit { permit, data }) => {
+                self.admit(conn, connect, identifier, permit, data.as_deref(), now, out);
+                Flow::Continue
+            }
+            Some(Answer::Refuse(refusal)) => {
+                self.refuse(conn, connect, refusal, now, out);
+                Flow::Closed
+            }
+            _ => Flow::Continue,
+        }
+    }
+
+    /// The answer about a CONNECT that waited.
+    pub(super) fn answer_connect(&mut self, conn: ConnId, answer: Answer, now: Now, out: &mut impl Sink) {
+        if let Answer::Challenge { data } = &answer {
+            self.challenge(conn, data, out);
+            return;
+        }
+        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else { return };
+        let Stage::Authenticating(waiting) = std::mem::replace(&mut connection.stage, Stage::AwaitingConnect)
+        else {
+            return;
+        };
+        let frame = Frame::new(&waiting.connect);
+        // It was read before, so it is a CONNECT.
+        let Ok(ControlPacket::Connect(connect)) =
+            decode(frame, Version::V5, &Leniency::default(), &mut Serve::default())
+        else {
+            return;
+        };
+        match answer {
+            Answer::Admit { permit, data } => {
+                self.admit(conn, &connect, waiting.identifier, permit, data.as_deref(), now, out);
+            }
+            Answer::Refuse(refusal) => self.refuse(conn, &connect, refusal, now, out),
+            Answer::Challenge { .. } => {}
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "everything an admission is made of")]
+    fn admit(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        identifier: Box<str>,
+        permit: Permit,
+        data: Option<&[u8]>,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let key = SessionKey { namespace: Namespace::PLAIN, identifier };
+        let (session, session_present) = self.claim_session(&key, connect, now, out);
+        let connected = self.connected_from(connect, session, permit);
+        let keep_alive_s = connected.keep_alive_s;
+        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else { return };
+        connection.stage = Stage::Connected(connected);
+        out.tell(Event::Connected {
+            peer: &connection.peer,
+            client_identifier: &key.identifier,
+            user_name: connect.user_name,
+            version: connect.version,
+            clean_start: connect.clean_start,
+            keep_alive_s,
+            session_present,
+        });
+        if let Some(after_ms) = keep_alive_deadline(keep_alive_s) {
+            self.watch_keep_alive(conn, now.mono.plus_ms(after_ms), now);
+        }
+        self.count_connected(1);
+        self.residents.census.connects_accepted += 1;
+        self.accept(conn, connect, &key, session, session_present, data, out);
+        if let Some(session) = self.residents.sessions.at_mut(session) {
+            session.conn = Some(conn.slot);
+        }
+        self.pump(session, now, out);
+    }
+
+    /// The session of a CONNECT: taken over, resumed or new.
+    fn claim_session(
+        &mut self,
+        key: &SessionKey,
+        connect: &Connect<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> (u32, bool) {
+        self.take_over(key, now, out);
+        let limits = &self.residents.limits;
+        let window =
+            connect.properties.receive_maximum().unwrap_or(u16::MAX).min(limits.in_flight_per_session);
+        let expiry = match connect.version {
+            Version::V5 => Expiry::from_interval(connect.properties.session_expiry_interval().unwrap_or(0)),
+            _ if connect.clean_start => Expiry::AtOnce,
+            _ => Expiry::Never,
+        };
+        let expiry = expiry.capped(limits.session_expiry_max_s);
+        if let Some(&slot) = self.by_key.get(key) {
+            if !connect.clean_start
+                && let Some(session) = self.residents.sessions.at_mut(slot)
+            {
+                // [V4 MQTT-3.1.2-4, V5 MQTT-3.1.2-5]
+                session.expiry = expiry;
+                session.ends_at = None;
+                session.in_flight.set_window(window);
+                session.in_flight.rewind();
+                self.cancel_will(slot);
+                return (slot, true);
+            }
+            // [V4 MQTT-3.1.2-6, V5 MQTT-3.1.2-4]
+            self.end_session(slot, false, now, out);
+        }
+        // [V5 MQTT-3.1.2-6]
+        let (slot, _) = self.residents.sessions.insert(Session::new(key.clone(), expiry, window));
+        self.by_key.insert(key.clone(), slot);
+        (slot, false)
+    }
+
+    /// The older connection of the same client is closed. [V4 MQTT-3.1.4-2, V5 MQTT-3.1.4-3]
+    fn take_over(&mut self, key: &SessionKey, now: Now, out: &mut impl Sink) {
+        let Some(&slot) = self.by_key.get(key) else { return };
+        let Some(older) = self.residents.sessions.at(slot).and_then(|session| session.conn) else { return };
+        let older = ConnId { slot: older, generation: self.residents.connections.generation(older) };
+        self.close(older, CloseReason::SessionTakenOver, ReasonCode::SessionTakenOver, None, now, out);
+    }
+
+    fn connected_from(&mut self, connect: &Connect<'_>, session: u32, permit: Permit) -> Connected {
+        let properties = connect.properties;
+        let will = connect.will.map(|will| {
+            let mut forwarded = Vec::new();
+            will.properties.copy_forwarded(&mut forwarded);
+            let message = self.residents.messages.keep(&Message {
+                namespace: Namespace::PLAIN,
+                topic: will.topic,
+                properties: &forwarded,
+                payload: will.payload,
+                qos: will.qos,
+                retain: will.retain,
+                expires_at: None,
+                publisher: Some(self.session_ref(session)),
+            });
+            let delay_s = will.properties.will_delay_interval().unwrap_or(0);
+            Box::new(Will { message, delay_s, expiry_s: will.properties.message_expiry_interval() })
+        });
+        let limits = &self.residents.limits;
+        let keep_alive_s = self.keep_alive_for(connect);
+        let aliases = (connect.version == Version::V5).then(|| {
+            let theirs = properties.topic_alias_maximum().unwrap_or(0).min(limits.topic_alias_maximum);
+            (AliasesIn::new(limits.topic_alias_maximum), AliasesOut::new(theirs))
+        });
+        Connected {
+            session,
+            version: connect.version,
+            keep_alive_s,
+            maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
+            permit,
+            problem_information: properties.request_problem_information() != Some(0),
+            session_ends_with_connection: properties.session_expiry_interval().unwrap_or(0) == 0,
+            will,
+            aliases: aliases.map(|(incoming, outgoing)| Box::new(Aliases { incoming, outgoing })),
+            authentication: properties.authentication_method().map(|method| {
+                Box::new(Authentication {
+                    method: method.into(),
+                    user_name: connect.user_name.map(Into::into),
+                    step: Reauthentication::Idle,
+                })
+            }),
+        }
+    }
+
+    /// The Keep Alive that counts: the client's, or the server's bound for 5.0 clients, who are
+    /// told. [V5 MQTT-3.1.2-21]
+    fn keep_alive_for(&self, connect: &Connect<'_>) -> u16 {
+        match self.residents.limits.keep_alive_max_s {
+            Some(max) if connect.version == Version::V5 => match connect.keep_alive_s {
+                0 => max,
+                asked => asked.min(max),
+            },
+            _ => connect.keep_alive_s,
+        }
+    }
+
+    /// CONNACK 0x00 with what the client has to know.
+    #[allow(clippy::too_many_arguments, reason = "everything a CONNACK says")]
+    fn accept(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        key: &SessionKey,
+        session: u32,
+        session_present: bool,
+        data: Option<&[u8]>,
+        out: &mut impl Sink,
+    ) {
+        let mut properties = PropertiesBuf::new();
+        if connect.version == Version::V5 {
+            let expiry = self.residents.sessions.at(session).map(|session| session.expiry);
+            self.announce(connect, key, expiry, data, &mut properties);
+        }
+        let connack = ControlPacket::Connack(Connack {
+            // [V4 MQTT-3.2.2-1, V4 MQTT-3.2.2-2, V4 MQTT-3.2.2-3, V5 MQTT-3.2.2-2, V5 MQTT-3.2.2-3]
+            session_present: session_present && connect.version != Version::V3,
+            reason_code: ReasonCode::Success,
+            properties: properties.as_properties(),
+        });
+        // [V4 MQTT-3.2.0-1, V5 MQTT-3.2.0-1]
+        self.residents.send_in(conn, connect.version, &connack, out);
+    }
+
+    fn announce(
+        &self,
+        connect: &Connect<'_>,
+        key: &SessionKey,
+        expiry: Option<Expiry>,
+        data: Option<&[u8]>,
+        properties: &mut PropertiesBuf,
+    ) {
+        let limits = &self.residents.limits;
+        // Values come from bounds and from text that arrived in a packet: all fit.
+        let mut push = |property: Property<'_>| {
+            let _ = properties.push(property);
+        };
+        let asked = connect.properties.session_expiry_interval().unwrap_or(0);
+        let granted = match expiry {
+            Some(Expiry::After(seconds)) => seconds,
+            Some(Expiry::Never) => u32::MAX,
+            _ => 0,
+        };
+        if granted != asked {
+            push(Property::SessionExpiryInterval(granted));
+        }
+        push(Property::ReceiveMaximum(limits.receive_maximum));
+        push(Property::MaximumPacketSize(limits.maximum_packet_size));
+        if connect.client_identifier.is_empty() {
+            // [V5 MQTT-3.2.2-16]
+            push(Property::AssignedClientIdentifier(&key.identifier));
+        }
+        if limits.topic_alias_maximum > 0 {
+            push(Property::TopicAliasMaximum(limits.topic_alias_maximum));
+        }
+        let keep_alive_s = self.keep_alive_for(connect);
+        if keep_alive_s != connect.keep_alive_s {
+            push(Property::ServerKeepAlive(keep_alive_s));
+        }
+        if connect.properties.request_response_information() == Some(1) {
+            // [V5 MQTT-3.1.2-28]
+            let information = format!("response/{}/", key.identifier);
+            if information.len() <= usize::from(u16::MAX) {
+                push(Property::ResponseInformation(&information));
+            }
+        }
+        if let Some(method) = connect.properties.authentication_method() {
+            // [V5 MQTT-4.12.0-5]
+            push(Property::AuthenticationMethod(method));
+            if let Some(data) = data {
+                push(Property::AuthenticationData(data));
+            }
+        }
+    }
+
+    /// CONNACK with an error, and the end.
+    pub(super) fn refuse(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        refusal: Refusal,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let identifier = Some(connect.client_identifier).filter(|id| !id.is_empty());
+        self.send_refusal(conn, connect.version, refusal.reason_code(), out);
+        self.tell_refused(conn, identifier, refusal, None, out);
+        self.forget_and_close(conn, CloseReason::Refused, None, now, out);
+    }
+
+    /// A CONNECT that cannot be read.
+    fn refuse_unread(&mut self, conn: ConnId, frame: Frame<'_>, fault: Fault, now: Now, out: &mut impl Sink) {
+        let refusal = match (fault.code, fault.reason_code()) {
+            (FaultCode::ProtocolVersion, _) => Refusal::UnsupportedProtocolVersion,
+            (_, ReasonCode::ProtocolError) => Refusal::ProtocolError,
+            _ => Refusal::MalformedPacket,
+        };
+        match (fault.code, fault.version) {
+            (FaultCode::ProtocolVersion, _) => {
+                // [V4 MQTT-3.1.2-2, V5 MQTT-3.1.2-2] In the form the client is likely to read: its
+                // level is the byte at fault.
+                let level = frame.bytes.get(fault.offset).copied().unwrap_or(0);
+                let version = if level > 5 { Version::V5 } else { Version::V4 };
+                self.send_refusal(conn, version, ReasonCode::UnsupportedProtocolVersion, out);
+            }
+            // Who does not speak MQTT gets no answer in MQTT. [V4 MQTT-3.1.2-1, V5 MQTT-3.1.2-1]
+            (FaultCode::ProtocolName, _) => {}
+            // [V5 MQTT-3.1.4-1, V5 MQTT-3.1.4-2]
+            (_, Version::V5) => self.send_refusal(conn, Version::V5, fault.reason_code(), out),
+            // [V4 MQTT-3.1.4-1]
+            _ => {}
+        }
+        self.tell_refused(conn, None, refusal, Some(fault), out);
+        self.forget_and_close(conn, CloseReason::Refused, Some(fault), now, out);
+    }
+
+    fn send_refusal(&mut self, conn: ConnId, version: Version, code: ReasonCode, out: &mut impl Sink) {
+        // [V4 MQTT-3.2.2-4, V4 MQTT-3.2.2-5, V5 MQTT-3.2.2-6, V5 MQTT-3.2.2-7]
+        let reason_code = match version {
+            Version::V5 => code,
+            // [V4 MQTT-3.2.2-6] A 3.x client is told what comes closest.
+            _ if code.return_code().is_some() => code,
+            _ => ReasonCode::NotAuthorized,
+        };
+        let connack =
+            Connack { session_present: false, reason_code, properties: hexmq_wire::Properties::EMPTY };
+        self.residents.send_in(conn, version, &ControlPacket::Connack(connack), out);
+    }
+
+    pub(super) fn tell_refused(
+        &mut self,
+        conn: ConnId,
+        client_identifier: Option<&str>,
+        refusal: Refusal,
+        fault: Option<Fault>,
+        out: &mut impl Sink,
+    ) {
+        self.residents.census.connects_refused += 1;
+        if let Some(connection) = self.residents.connections.get(conn.slot, conn.generation) {
+            out.tell(Event::Refused { peer: &connection.peer, client_identifier, refusal, fault });
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Retained messages for new subscriptions, a slice at a time: a `#` over a million topics goes on
+//! over many turns, and the place is kept while the client, or its window, has no room.
+
+use std::ops::ControlFlow;
+
+use hexmq_session::Now;
+use hexmq_topic::TopicFilter;
+use hexmq_wire::QoS;
+
+use super::Shard;
+use crate::retained::{Progress, RetainedMessage};
+use crate::session::Handout;
+use crate::{ConnId, Message, Namespace, Sink};
+
+/// Bytes that may wait for a connection before its hand-out pauses.
+const OUTPUT_MARK_BYTES: usize = 256 << 10;
+
+/// How a slice ended.
+enum Slice {
+    /// Nothing is left to hand out.
+    Done,
+    /// The budget is spent.
+    Spent,
+    /// The client has no room: acknowledgements or a drained output start it again.
+    Blocked,
+}
+
+impl Shard {
+    /// Whether [`Shard::work`] has something to do.
+    pub fn has_work(&self) -> bool {
+        self.handouts_wait
+    }
+
+    /// One slice of every long walk. Called at the beginning of a turn, when all outputs were
+    /// offered to the kernel; true if there is more to do at once.
+    pub fn work(&mut self, now: Now, out: &mut impl Sink) -> bool {
+        let mut more = false;
+        for _ in 0..self.residents.handout_ready.len() {
+            let Some(slot) = self.residents.handout_ready.pop_front() else { break };
+            if let Some(rare) = self.residents.sessions.at_mut(slot).and_then(|session| session.rare.as_mut())
+            {
+                rare.handout_listed = false;
+            }
+            match self.hand_out(slot, now, out) {
+                Slice::Done | Slice::Blocked => {}
+                Slice::Spent => {
+                    self.list_handout(slot);
+                    more = true;
+                }
+            }
+        }
+        self.handouts_wait = more;
+        more
+    }
+
+    fn list_handout(&mut self, slot: u32) {
+        let rare = self.residents.sessions.at_mut(slot).and_then(|session| session.rare.as_mut());
+        if let Some(rare) = rare
+            && !std::mem::replace(&mut rare.handout_listed, true)
+        {
+            self.residents.handout_ready.push_back(slot);
+        }
+    }
+
+    fn hand_out(&mut self, slot: u32, now: Now, out: &mut impl Sink) -> Slice {
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return Slice::Done };
+        let Some(conn) = session.conn else { return Slice::Blocked };
+        let namespace = session.key.namespace;
+        let conn = ConnId { slot: conn, generation: self.residents.connections.generation(conn) };
+        if out.output_len(conn) >= OUTPUT_MARK_BYTES {
+            // The kernel has not taken what was offered; `drained` comes when it has.
+            return Slice::Blocked;
+        }
+        let mut budget = self.residents.limits.handout_budget.max(1);
+        loop {
+            let Some(mut handout) = self.next_handout(slot) else { return Slice::Done };
+            let (slice, spent) = self.hand_out_one(slot, conn, namespace, &mut handout, budget, now, out);
+            if !matches!(slice, Slice::Done) {
+                if let Some(session) = self.residents.sessions.at_mut(slot) {
+                    session.rare().handouts.push_front(handout);
+                }
+                return slice;
+            }
+            budget = budget.saturating_sub(spent);
+            if budget == 0 {
+                return Slice::Spent;
+            }
+        }
+    }
+
+    fn next_handout(&mut self, slot: u32) -> Option<Handout> {
+        let session = self.residents.sessions.at_mut(slot)?;
+        let handout = session.rare.as_mut()?.handouts.pop_front();
+        if handout.is_none() {
+            session.settle_rare();
+        }
+        handout
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a slice of one hand-out")]
+    fn hand_out_one(
+        &mut self,
+        slot: u32,
+        conn: ConnId,
+        namespace: Namespace,
+        handout: &mut Handout,
+        budget: usize,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> (Slice, usize) {
+        // The filter was parsed when it was subscribed to.
+        let Ok(filter) = TopicFilter::parse(&handout.filter) else { return (Slice::Done, 0) };
+        let Self { residents, shared, .. } = self;
+        let (granted, identifier) = (handout.qos, handout.subscription_identifier);
+        let mut slice = Slice::Spent;
+        let mut sent = 0;
+        let mut visit = |retained: RetainedMessage<'_>| {
+            let qos = granted.min(retained.qos);
+            let room = residents.sessions.at(slot).is_some_and(|session| {
+                qos == QoS::AtMostOnce || (session.queue.is_empty() && session.in_flight.has_room())
+            });
+            if !room {
+                slice = Slice::Blocked;
+                return ControlFlow::Break(());
+            }
+            if out.output_len(conn) >= OUTPUT_MARK_BYTES {
+                // It was filled in this turn; what the kernel leaves is seen at the next slice.
+                return ControlFlow::Break(());
+            }
+            sent += 1;
+            let message = Message {
+                namespace,
+                topic: retained.topic,
+                properties: retained.properties,
+                payload: retained.payload,
+                qos: retained.qos,
+                retain: true,
+                expires_at: retained.expires,
+                publisher: None,
+            };
+            residents.send_retained(conn, slot, &message, granted, identifier, now, out);
+            ControlFlow::Continue(())
+        };
+        match shared.retained.collect(namespace, filter, &mut handout.cursor, budget, now.wall, &mut visit) {
+            Progress::Done => (Slice::Done, sent.max(1)),
+            Progress::More => (slice, budget),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! A shard: one thread's worth of connections and sessions, and all decisions about them.
+
+mod acknowledge;
+mod authenticate;
+mod close;
+mod door;
+mod handout;
+mod publish;
+mod subscribe;
+mod sys;
+mod timers;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use hexmq_session::{Mono, Now};
+use hexmq_wire::{
+    ControlPacket, Fault, Frame, FrameError, Leniency, PacketType, ReasonCode, Severity, Trace, Verdict,
+    Version, decode,
+};
+
+use crate::connection::{Connected, Connection, Stage};
+use crate::matches::MatchCache;
+use crate::residents::Residents;
+use crate::wheel::Wheel;
+use crate::{
+    Answer, Audience, Batch, Census, CloseReason, ConnId, Event, Flow, HoldId, Limits, Peer, SessionKey,
+    SessionRef, ShardId, Shared, Sink,
+};
+use sys::Sys;
+use timers::Timer;
+
+/// How a network connection ended, seen from the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The client closed its side.
+    Closed,
+    /// The network failed.
+    Reset,
+    /// Bytes waited too long to be written.
+    WriteStalled,
+}
+
+/// The deciding core of one thread. See the crate's documentation.
+#[derive(Debug)]
+pub struct Shard {
+    id: ShardId,
+    shared: Arc<Shared>,
+    residents: Residents,
+    by_key: HashMap<SessionKey, u32, foldhash::quality::FixedState>,
+    cache: MatchCache,
+    wheel: Wheel<Timer>,
+    sys: Sys,
+    random: Random,
+    /// Counts questions.
+    serial: u32,
+    handouts_wait: bool,
+    stopping: bool,
+    /// Scratch: forwarded properties, and a topic that an alias stands for.
+    properties: Vec<u8>,
+    topic: String,
+}
+
+impl Shard {
+    /// A shard of the server described by `shared`. `now` starts its timers.
+    pub fn new(id: ShardId, limits: Arc<Limits>, shared: Arc<Shared>, now: Now) -> Shard {
+        let seed = shared.seed;
+        let mut shard = Shard {
+            id,
+            residents: Residents::new(limits),
+            by_key: HashMap::with_hasher(foldhash::quality::FixedState::with_seed(seed)),
+            cache: MatchCache::new(id, seed),
+            wheel: Wheel::new(now.mono),
+            sys: Sys::default(),
+            random: Random(seed ^ (u64::from(id.0) << 48)),
+            serial: 0,
+            handouts_wait: false,
+            stopping: false,
+            properties: Vec::new(),
+            topic: String::new(),
+            shared,
+        };
+        shard.start_timers(now);
+        shard
+    }
+
+    /// Which shard this is.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// Other bounds from now on. Connections and sessions keep what was agreed with them.
+    pub fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.residents.limits = limits;
+    }
+
+    /// A connection was accepted here or handed over by another shard's lobby.
+    pub fn open(&mut self, peer: Peer, now: Now) -> ConnId {
+        self.residents.census.connections_opened += 1;
+        let connection =
+            Connection { peer, last_heard: now.mono, paused: false, stage: Stage::AwaitingConnect };
+        let (slot, generation) = self.residents.connections.insert(connection);
+        let conn = ConnId { slot, generation };
+        let deadline = now.mono.plus_ms(self.residents.limits.connect_timeout_ms);
+        self.wheel.insert(deadline, Timer::Connect(conn));
+        conn
+    }
+
+    /// The connection's session lives on another shard: its driver takes it there, where it is
+    /// opened again. Nothing has been said on it yet, and nothing is told.
+    pub fn handed_over(&mut self, conn: ConnId) {
+        if self.residents.connections.get(conn.slot, conn.generation).is_some() {
+            self.residents.connections.remove(conn.slot);
+            self.residents.census.connections_opened -= 1;
+        }
+    }
+
+    /// The largest packet to take from this connection, in bytes.
+    pub fn maximum_packet_size(&self) -> u32 {
+        self.residents.limits.maximum_packet_size
+    }
+
+    /// One whole packet of a connection.
+    pub fn receive(&mut self, conn: ConnId, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let census = &mut self.residents.census;
+        census.packets_received += 1;
+        census.bytes_received += frame.bytes.len() as u64;
+        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else {
+            return Flow::Closed;
+        };
+        connection.last_heard = now.mono;
+        match &connection.stage {
+            Stage::AwaitingConnect => self.knock(conn, frame, now, out),
+            Stage::Authenticating(_) => self.receive_authenticating(conn, frame, now, out),
+            Stage::Connected(connected) => {
+                let version = connected.version;
+                self.receive_connected(conn, version, frame, now, out)
+            }
+        }
+    }
+
+    fn receive_connected(
+        &mut self,
+        conn: ConnId,
+        version: Version,
+        frame: Frame<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        let mut serve = Serve::default();
+        let decoded = decode(frame, version, &Leniency::default(), &mut serve);
+        if let Some(fault) = serve.survived
+            && let Some(client_identifier) = self.client_identifier(conn)
+        {
+            out.tell(Event::ViolationSurvived { client_identifier, fault });
+        }
+        let packet = match decoded {
+            Ok(packet) => packet,
+            Err(fault) => return self.refuse_packet(conn, fault, now, out),
+        };
+        match packet {
+            ControlPacket::Publish(publish) => self.publish(conn, &publish, now, out),
+            ControlPacket::Puback(ack) => self.puback(conn, &ack, now, out),
+            ControlPacket::Pubrec(ack) => self.pubrec(conn, &ack, now, out),
+            ControlPacket::Pubrel(ack) => self.pubrel(conn, &ack, out),
+            ControlPacket::Pubcomp(ack) => self.pubcomp(conn, &ack, now, out),
+            ControlPacket::Subscribe(subscribe) => self.subscribe(conn, &subscribe, now, out),
+            ControlPacket::Unsubscribe(unsubscribe) => self.unsubscribe(conn, &unsubscribe, now, out),
+            ControlPacket::Pingreq => {
+                // [V4 MQTT-3.12.4-1, V5 MQTT-3.12.4-1]
+                self.residents.send(conn, &ControlPacket::Pingresp, out);
+                Flow::Continue
+            }
+            ControlPacket::Disconnect(disconnect) => self.disconnect(conn, &disconnect, now, out),
+            ControlPacket::Auth(auth) => self.auth(conn, &auth, now, out),
+            // A second CONNECT [V4 MQTT-3.1.0-2, V5 MQTT-3.1.0-2], or a packet only servers send.
+            ControlPacket::Connect(_)
+            | ControlPacket::Connack(_)
+            | ControlPacket::Suback(_)
+            | ControlPacket::Unsuback(_)
+            | ControlPacket::Pingresp => {
+                self.close(conn, CloseReason::ProtocolError, ReasonCode::ProtocolError, None, now, out);
+                Flow::Closed
+            }
+        }
+    }
+
+    /// A packet that cannot be read closes the connection.
+    /// [V4 MQTT-4.8.0-1, V5 MQTT-4.13.1-1, V5 MQTT-3.14.0-1]
+    fn refuse_packet(&mut self, conn: ConnId, fault: Fault, now: Now, out: &mut impl Sink) -> Flow {
+        let code = fault.reason_code();
+        let reason = match code {
+            ReasonCode::ProtocolError => CloseReason::ProtocolError,
+            ReasonCode::PacketTooLarge => CloseReason::PacketTooLarge,
+            ReasonCode::TopicAliasInvalid => CloseReason::TopicAliasInvalid,
+            ReasonCode::TopicNameInvalid => CloseReason::TopicNameInvalid,
+            _ => CloseReason::MalformedPacket,
+        };
+        self.close(conn, reason, code, Some(fault), now, out);
+        Flow::Closed
+    }
+
+    /// The framer refused what a connection sends: nothing after it can be read.
+    pub fn unframed(&mut self, conn: ConnId, error: FrameError, now: Now, out: &mut impl Sink) {
+        let Some(connection) = self.residents.connections.get(conn.slot, conn.generation) else { return };
+        let (code, reason) = match error {
+            FrameError::PacketTooLarge { .. } => (ReasonCode::PacketTooLarge, CloseReason::PacketTooLarge),
+            _ => (ReasonCode::MalformedPacket, CloseReason::MalformedPacket),
+        };
+        let version = match &connection.stage {
+            Stage::Connected(connected) => connected.version,
+            _ => Version::V4,
+        };
+        let fault = Fault {
+            code: error.fault_code(),
+            severity: Severity::Fault,
+            version,
+            field: "remaining_length",
+            offset: 1,
+            length: 4,
+            statement: None,
+        };
+        self.close(conn, reason, code, Some(fault), now, out);
+    }
+
+    /// The network connection is gone. A Will is due. [V4 MQTT-3.1.2-8, V5 MQTT-3.1.2-8]
+    pub fn lost(&mut self, conn: ConnId, why: Lost, now: Now, out: &mut impl Sink) {
+        let reason = match why {
+            Lost::Closed => CloseReason::ConnectionClosed,
+            Lost::Reset => CloseReason::ConnectionReset,
+            Lost::WriteStalled => CloseReason::WriteStalled,
+        };
+        self.forget(conn, reason, None, now, out);
+    }
+
+    /// The output of a connection was written after it had been stuck: what waits may go on.
+    pub fn drained(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) {
+        if let Some(session) = self.session_of(conn) {
+            self.pump(session, now, out);
+        }
+    }
+
+    /// The driver reads this connection again after a full lane had stopped it.
+    pub fn resumed(&mut self, conn: ConnId, now: Now) {
+        if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) {
+            connection.paused = false;
+            connection.last_heard = now.mono;
+        }
+    }
+
+    /// Messages from another shard.
+    pub fn forwarded(&mut self, batch: &Batch, now: Now, out: &mut impl Sink) {
+        for (message, audience) in batch.iter() {
+            match audience {
+                Audience::Matching { generation } => self.deliver_forwarded(&message, generation, now, out),
+                Audience::Member { session, group, hops } => {
+                    self.deliver_to_member(&message, session, group, hops, now, out);
+                }
+            }
+        }
+    }
+
+    /// The answer to a question asked earlier. One that comes too late is ignored.
+    pub fn answered(&mut self, hold: HoldId, answer: Answer, now: Now, out: &mut impl Sink) {
+        let Some(connection) = self.residents.connections.get_mut(hold.conn.slot, hold.conn.generation)
+        else {
+            return;
+        };
+        match &mut connection.stage {
+            Stage::Authenticating(waiting) if waiting.serial == Some(hold.serial) => {
+                waiting.serial = None;
+                connection.paused = false;
+                connection.last_heard = now.mono;
+                out.resume(hold.conn);
+                self.answer_connect(hold.conn, answer, now, out);
+            }
+            Stage::Connected(_) => self.answer_reauthentication(hold, answer, now, out),
+            _ => {}
+        }
+    }
+
+    /// Stops taking clients in and says good-bye to those that are here. [V5 MQTT-3.14.4-1]
+    pub fn stop(&mut self, now: Now, out: &mut impl Sink) {
+        self.stopping = true;
+        for slot in self.residents.connections.slots() {
+            let conn = ConnId { slot, generation: self.residents.connections.generation(slot) };
+            self.close(conn, CloseReason::ServerShuttingDown, ReasonCode::ServerShuttingDown, None, now, out);
+        }
+    }
+
+    /// What is counted, as it is now.
+    pub fn census(&self) -> Census {
+        let residents = &self.residents;
+        let mut census = residents.census;
+        census.sessions = residents.sessions.len() as u64;
+        census.messages_stored = residents.messages.len();
+        census.messages_stored_bytes = residents.messages.bytes();
+        census
+    }
+
+    fn client_identifier(&self, conn: ConnId) -> Option<&str> {
+        let slot = self.session_of(conn)?;
+        Some(&self.residents.sessions.at(slot)?.key.identifier)
+    }
+
+    fn session_of(&self, conn: ConnId) -> Option<u32> {
+        self.connected(conn).map(|connected| connected.session)
+    }
+
+    fn connected(&self, conn: ConnId) -> Option<&Connected> {
+        match &self.residents.connections.get(conn.slot, conn.generation)?.stage {
+            Stage::Connected(connected) => Some(connected),
+            _ => None,
+        }
+    }
+
+    fn connected_mut(&mut self, conn: ConnId) -> Option<&mut Connected> {
+        match &mut self.residents.connections.get_mut(conn.slot, conn.generation)?.stage {
+            Stage::Connected(connected) => Some(connected),
+            _ => None,
+        }
+    }
+
+    fn session_ref(&self, slot: u32) -> SessionRef {
+        SessionRef { shard: self.id, slot, generation: self.residents.sessions.generation(slot) }
+    }
+
+    fn pump(&mut self, session: u32, now: Now, out: &mut impl Sink) {
+        self.residents.pump(session, now, out);
+        self.handouts_wait |= !self.residents.handout_ready.is_empty();
+    }
+
+    /// Connections are counted here and nowhere else.
+    fn count_connected(&mut self, by: i64) {
+        let connected = &mut self.residents.census.clients_connected;
+        *connected = connected.saturating_add_signed(by);
+    }
+
+    fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+
+    /// When [`Shard::timeout`] is due next.
+    pub fn next_timeout(&self) -> Option<Mono> {
+        self.wheel.next()
+    }
+}
+
+/// How the server reads: faults end the connection, warnings are remembered and told.
+#[derive(Debug, Default)]
+struct Serve {
+    survived: Option<Fault>,
+}
+
+impl Trace for Serve {
+    const FIELDS: bool = false;
+    fn fault(&mut self, fault: Fault) -> Verdict {
+        if fault.severity == Severity::Fault {
+            return Verdict::Stop;
+        }
+        self.survived.get_or_insert(fault);
+        Verdict::GoOn
+    }
+}
+
+/// Enough randomness to name clients, from a seed (splitmix64).
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+/// The type of a packet by its first byte, for packets that are refused unread.
+fn is_connect(frame: Frame<'_>) -> bool {
+    frame.packet_type() == Some(PacketType::Connect)
+}

@@ -1,0 +1,348 @@
+//! PUBLISH from a client, and the way of a message to its receivers (section 3.3).
+
+use hexmq_session::{AliasError, Now};
+use hexmq_wire::{Ack, ControlPacket, Delivery, Publish, QoS, ReasonCode, Version};
+
+use super::Shard;
+use crate::matches::{Receiver, Whose};
+use crate::retained::{RetainedMessage, Stored};
+use crate::{Audience, CloseReason, ConnId, Event, Flow, Message, Namespace, SessionRef, Sink};
+
+/// What routing found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Routed {
+    /// Somebody has a matching subscription.
+    matched: bool,
+    /// A lane it went into is full.
+    congested: bool,
+}
+
+/// How often a shared message may go on to another shard for want of a living member.
+const HOPS_MAX: u8 = 3;
+
+/// Why a PUBLISH ends its connection.
+struct Breach(CloseReason, ReasonCode);
+
+impl Shard {
+    pub(super) fn publish(
+        &mut self,
+        conn: ConnId,
+        publish: &Publish<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        self.residents.census.publish_received += 1;
+        self.residents.census.publish_bytes_received += publish.payload.len() as u64;
+        // Taken out while in use, so that the topic of an alias can be borrowed beside `self`.
+        let mut topic = std::mem::take(&mut self.topic);
+        let mut properties = std::mem::take(&mut self.properties);
+        let handled = match self.resolve_topic(conn, publish, &mut topic) {
+            Ok(resolved) => {
+                let topic = if resolved { topic.as_str() } else { publish.topic_name };
+                self.publish_to(conn, topic, publish, &mut properties, now, out)
+            }
+            Err(breach) => Err(breach),
+        };
+        self.topic = topic;
+        self.properties = properties;
+        match handled {
+            Ok(flow) => flow,
+            Err(Breach(reason, code)) => {
+                self.close(conn, reason, code, None, now, out);
+                Flow::Closed
+            }
+        }
+    }
+
+    /// Writes the topic a Topic Alias stands for into `topic`; false if the packet names it itself.
+    /// [V5 MQTT-3.3.2-8, V5 MQTT-3.3.2-9, V5 MQTT-3.3.2-12]
+    fn resolve_topic(
+        &mut self,
+        conn: ConnId,
+        publish: &Publish<'_>,
+        topic: &mut String,
+    ) -> Result<bool, Breach> {
+        if publish.properties.is_empty() {
+            return match publish.topic_name {
+                "" => Err(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError)),
+                _ => Ok(false),
+            };
+        }
+        let Some(alias) = publish.properties.topic_alias() else {
+            return match publish.topic_name {
+                "" => Err(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError)),
+                _ => Ok(false),
+            };
+        };
+        let aliases = self.connected_mut(conn).and_then(|connected| connected.aliases.as_mut());
+        let Some(aliases) = aliases else { return Ok(false) };
+        if publish.topic_name.is_empty() {
+            if alias == 0 || alias > aliases.incoming.maximum() {
+                return Err(Breach(CloseReason::TopicAliasInvalid, ReasonCode::TopicAliasInvalid));
+            }
+            let known = aliases.incoming.get(alias);
+            let known = known.ok_or(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError))?;
+            topic.clear();
+            topic.push_str(known);
+            return Ok(true);
+        }
+        match aliases.incoming.set(alias, publish.topic_name) {
+            Ok(()) | Err(AliasError::EmptyTopicName) => Ok(false),
+            Err(_) => Err(Breach(CloseReason::TopicAliasInvalid, ReasonCode::TopicAliasInvalid)),
+        }
+    }
+
+    fn publish_to(
+        &mut self,
+        conn: ConnId,
+        topic: &str,
+        publish: &Publish<'_>,
+        properties: &mut Vec<u8>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Result<Flow, Breach> {
+        let Some(connected) = self.connected(conn) else { return Ok(Flow::Closed) };
+        let (slot, version, permit) = (connected.session, connected.version, connected.permit);
+        if !self.take_over_identifier(slot, version, publish)? {
+            // [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-10] A repetition: answered, not delivered again.
+            self.acknowledge(conn, publish, ReasonCode::Success, out);
+            return Ok(Flow::Continue);
+        }
+        if self.too_deep(topic) {
+            self.refuse_publish(conn, slot, version, publish, topic, ReasonCode::TopicNameInvalid, out);
+            return Ok(Flow::Continue);
+        }
+        if !permit.may_publish(topic) {
+            self.refuse_publish(conn, slot, version, publish, topic, ReasonCode::NotAuthorized, out);
+            return Ok(Flow::Continue);
+        }
+        properties.clear();
+        let mut expires_at = None;
+        if !publish.properties.is_empty() {
+            publish.properties.copy_forwarded(properties);
+            let interval = publish.properties.message_expiry_interval();
+            expires_at = interval.map(|seconds| now.wall.plus_s(seconds.into()));
+        }
+        let message = Message {
+            namespace: Namespace::PLAIN,
+            topic,
+            properties,
+            payload: publish.payload,
+            qos: publish.qos(),
+            retain: publish.retain,
+            expires_at,
+            publisher: Some(self.session_ref(slot)),
+        };
+        if message.retain
+            && !self.retain(&message, out)
+            && version == Version::V5
+            && message.qos != QoS::AtMostOnce
+        {
+            self.release_identifier(slot, publish);
+            self.acknowledge(conn, publish, ReasonCode::QuotaExceeded, out);
+            return Ok(Flow::Continue);
+        }
+        let routed = self.route(&message, now, out);
+        let nobody = !routed.matched && version == Version::V5;
+        let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
+        self.acknowledge(conn, publish, code, out);
+        if routed.congested {
+            if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) {
+                connection.paused = true;
+            }
+            return Ok(Flow::Pause);
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Remembers the identifier of a QoS 2 message; false for a repetition.
+    fn take_over_identifier(
+        &mut self,
+        slot: u32,
+        version: Version,
+        publish: &Publish<'_>,
+    ) -> Result<bool, Breach> {
+        let Delivery::ExactlyOnce(identifier) = publish.delivery else { return Ok(true) };
+        let maximum = self.residents.limits.receive_maximum;
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return Ok(true) };
+        if session.received.contains(identifier) {
+            return Ok(false);
+        }
+        if version == Version::V5 && session.received.len() >= usize::from(maximum) {
+            // [V5 MQTT-3.3.4-7, V5 MQTT-3.3.4-8] QoS 1 is acknowledged in the same turn.
+            return Err(Breach(CloseReason::ReceiveMaximumExceeded, ReasonCode::ReceiveMaximumExceeded));
+        }
+        session.received.insert(identifier);
+        Ok(true)
+    }
+
+    /// A QoS 2 message that was refused with PUBREC is not awaited any more.
+    fn release_identifier(&mut self, slot: u32, publish: &Publish<'_>) {
+        if let Delivery::ExactlyOnce(identifier) = publish.delivery
+            && let Some(session) = self.residents.sessions.at_mut(slot)
+        {
+            session.received.remove(identifier);
+        }
+    }
+
+    /// [V4 MQTT-3.3.4-1, V5 MQTT-3.3.4-1]
+    fn acknowledge(&mut self, conn: ConnId, publish: &Publish<'_>, reason: ReasonCode, out: &mut impl Sink) {
+        let packet = match publish.delivery {
+            Delivery::AtMostOnce => return,
+            Delivery::AtLeastOnce(identifier) => ControlPacket::Puback(Ack::with_reason(identifier, reason)),
+            Delivery::ExactlyOnce(identifier) => ControlPacket::Pubrec(Ack::with_reason(identifier, reason)),
+        };
+        self.residents.send(conn, &packet, out);
+    }
+
+    /// Not delivered; 5.0 says so, 3.x can only acknowledge. [V4 MQTT-3.3.5-2, V5 MQTT-3.3.5-2]
+    #[allow(clippy::too_many_arguments, reason = "who, what and why")]
+    fn refuse_publish(
+        &mut self,
+        conn: ConnId,
+        slot: u32,
+        version: Version,
+        publish: &Publish<'_>,
+        topic: &str,
+        reason: ReasonCode,
+        out: &mut impl Sink,
+    ) {
+        if let Some(client_identifier) = self.client_identifier(conn) {
+            out.tell(Event::PublishDenied { client_identifier, topic });
+        }
+        let told = version == Version::V5;
+        if told {
+            self.release_identifier(slot, publish);
+        }
+        self.acknowledge(conn, publish, if told { reason } else { ReasonCode::Success }, out);
+    }
+
+    /// A message of the server itself, or a Will: retained if it asks for it, and routed.
+    pub(super) fn publish_message(&mut self, message: &Message<'_>, now: Now, out: &mut impl Sink) {
+        if message.retain {
+            self.retain(message, out);
+        }
+        self.route(message, now, out);
+    }
+
+    /// Sets or clears the retained message of the topic; false if there is no room for it.
+    /// [V4 MQTT-3.3.1-5, V4 MQTT-3.3.1-7, V4 MQTT-3.3.1-10, V5 MQTT-3.3.1-5, V5 MQTT-3.3.1-6, V5 MQTT-3.3.1-7]
+    fn retain(&mut self, message: &Message<'_>, out: &mut impl Sink) -> bool {
+        let stored = self.shared.retained.set(
+            message.namespace,
+            &RetainedMessage {
+                topic: message.topic,
+                qos: message.qos,
+                properties: message.properties,
+                payload: message.payload,
+                expires: message.expires_at,
+            },
+        );
+        match stored {
+            Stored::New | Stored::Replaced => true,
+            _ => {
+                let limit = self.residents.limits.retained_messages;
+                out.tell(Event::RetainedFull { topic: message.topic, limit });
+                false
+            }
+        }
+    }
+
+    /// Gives a message to everybody who has a matching subscription.
+    /// [V4 MQTT-3.3.5-1, V5 MQTT-3.3.4-2, V4 MQTT-4.5.0-1, V5 MQTT-4.5.0-1, V4 MQTT-4.6.0-5, V5 MQTT-4.6.0-5]
+    pub(super) fn route(&mut self, message: &Message<'_>, now: Now, out: &mut impl Sink) -> Routed {
+        let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
+        if matches.is_empty() {
+            return Routed::default();
+        }
+        let residents = &mut self.residents;
+        let mut routed = Routed { matched: !matches.shards.is_empty(), congested: false };
+        let mut outbound = residents.begin(message, now);
+        for receiver in &matches.receivers {
+            if is_for(receiver, self.id, message.publisher) {
+                routed.matched = true;
+                residents.deliver(receiver, &mut outbound, out);
+            }
+        }
+        for &shard in &matches.shards {
+            out.forward(shard).push(message, Audience::Matching { generation: matches.generation });
+            routed.congested |= out.congested(shard);
+        }
+        for group in &mut matches.groups {
+            let Some(chosen) = group.choose(None) else { continue };
+            routed.matched = true;
+            if chosen.session.shard == self.id {
+                residents.deliver_shared(&chosen, group.id, &mut outbound, out);
+            } else {
+                let audience = Audience::Member { session: chosen.session, group: group.id, hops: 0 };
+                out.forward(chosen.session.shard).push(message, audience);
+                routed.congested |= out.congested(chosen.session.shard);
+            }
+        }
+        residents.finish(outbound);
+        routed
+    }
+
+    /// A message another shard published: to the sessions of this one.
+    pub(super) fn deliver_forwarded(
+        &mut self,
+        message: &Message<'_>,
+        generation: u64,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
+        let mut outbound = self.residents.begin(message, now);
+        for receiver in &matches.receivers {
+            // A subscription younger than the message is not entitled to it.
+            if receiver.since <= generation && is_for(receiver, self.id, message.publisher) {
+                self.residents.deliver(receiver, &mut outbound, out);
+            }
+        }
+        self.residents.finish(outbound);
+    }
+
+    /// A message for one member of a shared subscription; if that session is gone, for another.
+    pub(super) fn deliver_to_member(
+        &mut self,
+        message: &Message<'_>,
+        session: SessionRef,
+        group: u64,
+        hops: u8,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
+        let Some(choice) = matches.groups.iter_mut().find(|choice| choice.id == group) else { return };
+        let mut outbound = self.residents.begin(message, now);
+        let mine = choice.member(session).filter(|member| member.session.shard == self.id);
+        let done =
+            mine.is_some_and(|member| self.residents.deliver_shared(&member, group, &mut outbound, out));
+        if !done && let Some(other) = choice.choose(Some(session)) {
+            if other.session.shard == self.id {
+                self.residents.deliver_shared(&other, group, &mut outbound, out);
+            } else if hops < HOPS_MAX {
+                let audience = Audience::Member { session: other.session, group, hops: hops + 1 };
+                out.forward(other.session.shard).push(message, audience);
+            }
+        }
+        self.residents.finish(outbound);
+    }
+}
+
+/// No Local. [V5 MQTT-3.8.3-3]
+#[inline]
+fn is_for(receiver: &Receiver, shard: crate::ShardId, publisher: Option<SessionRef>) -> bool {
+    let own = || {
+        publisher.is_some_and(|publisher| {
+            publisher.shard == shard
+                && publisher.slot == receiver.slot
+                && publisher.generation == receiver.generation
+        })
+    };
+    match receiver.whose {
+        Whose::Anyones => true,
+        Whose::Others => !own(),
+        Whose::Own => own(),
+    }
+}

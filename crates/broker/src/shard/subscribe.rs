@@ -1,0 +1,176 @@
+//! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11).
+
+use std::num::NonZeroU32;
+
+use hexmq_session::Now;
+use hexmq_topic::SubscriptionFilter;
+use hexmq_wire::{
+    ControlPacket, Properties, ReasonCode, RetainHandling, Suback, Subscribe, Subscription, Unsuback,
+    Unsubscribe, Version,
+};
+
+use super::Shard;
+use crate::index::{NewEntry, Subscribed};
+use crate::retained::Cursor;
+use crate::session::{Handout, Held};
+use crate::{CloseReason, ConnId, Event, Flow, Namespace, Sink};
+
+impl Shard {
+    /// [V4 MQTT-3.8.4-1, V4 MQTT-3.8.4-4, V4 MQTT-3.8.4-5, V5 MQTT-3.8.4-1, V5 MQTT-3.8.4-5, V5 MQTT-3.8.4-6]
+    pub(super) fn subscribe(
+        &mut self,
+        conn: ConnId,
+        subscribe: &Subscribe<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        let Some(connected) = self.connected(conn) else { return Flow::Closed };
+        let (slot, version, permit) = (connected.session, connected.version, connected.permit);
+        let malformed =
+            |subscription: Subscription<'_>| SubscriptionFilter::parse(subscription.topic_filter).is_err();
+        if subscribe.subscriptions.iter().any(malformed) {
+            // [V4 MQTT-4.7.1-2, V4 MQTT-4.7.1-3, V4 MQTT-4.8.0-1, V5 MQTT-4.7.1-1, V5 MQTT-4.7.1-2, V5 MQTT-4.8.2-1, V5 MQTT-4.8.2-2]
+            self.close(conn, CloseReason::MalformedPacket, ReasonCode::MalformedPacket, None, now, out);
+            return Flow::Closed;
+        }
+        let identifier = subscribe.properties.subscription_identifiers().next().and_then(NonZeroU32::new);
+        let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
+        for subscription in subscribe.subscriptions.iter() {
+            let filter = subscription.topic_filter;
+            let granted = if self.too_deep(filter) {
+                Err(ReasonCode::TopicFilterInvalid)
+            } else if !permit.may_subscribe(unshared(filter)) {
+                Err(ReasonCode::NotAuthorized)
+            } else {
+                self.grant(slot, &subscription, identifier)
+            };
+            codes.push(match granted {
+                Ok(()) => subscription.options.qos as u8,
+                Err(reason) => {
+                    if let Some(client_identifier) = self.client_identifier(conn) {
+                        out.tell(Event::SubscriptionDenied { client_identifier, filter, reason });
+                    }
+                    // [V4 MQTT-3.9.3-2] 3.x has one code for all refusals.
+                    if version == Version::V5 { reason.as_u8() } else { 0x80 }
+                }
+            });
+        }
+        let suback = Suback {
+            // [V4 MQTT-2.3.1-7, V4 MQTT-3.8.4-2, V4 MQTT-3.9.3-1, V5 MQTT-2.2.1-6, V5 MQTT-3.8.4-2, V5 MQTT-3.9.3-1]
+            packet_identifier: subscribe.packet_identifier,
+            properties: Properties::EMPTY,
+            reason_codes: &codes,
+        };
+        self.residents.send(conn, &ControlPacket::Suback(suback), out);
+        self.pump(slot, now, out);
+        Flow::Continue
+    }
+
+    /// Makes or replaces one subscription, and lists its retained messages to be sent.
+    /// [V4 MQTT-3.8.4-3, V5 MQTT-3.8.4-3]
+    fn grant(
+        &mut self,
+        slot: u32,
+        subscription: &Subscription<'_>,
+        identifier: Option<NonZeroU32>,
+    ) -> Result<(), ReasonCode> {
+        let me = self.session_ref(slot);
+        let (text, options) = (subscription.topic_filter, subscription.options);
+        let filter = SubscriptionFilter::parse(text).map_err(|_| ReasonCode::TopicFilterInvalid)?;
+        let most = self.residents.limits.subscriptions_per_session as usize;
+        let seed = self.shared.seed;
+        let session = self.residents.sessions.at_mut(slot).ok_or(ReasonCode::UnspecifiedError)?;
+        if session.subscriptions.len() >= most && !session.subscriptions.contains(text) {
+            return Err(ReasonCode::QuotaExceeded);
+        }
+        let shared = filter.share_name.is_some();
+        let room = shared.then(|| session.rare().room.get_or_insert_default().clone());
+        session.show_room();
+        session.subscriptions.insert(text, Held { options, subscription_identifier: identifier }, seed);
+        let entry = NewEntry { session: me, options, subscription_identifier: identifier, room };
+        let subscribed = self.shared.index.subscribe(Namespace::PLAIN, filter, entry);
+        let new = subscribed == Subscribed::New;
+        // [V5 MQTT-3.3.1-9, V5 MQTT-3.3.1-10, V5 MQTT-3.3.1-11] Shared subscriptions get no retained
+        // messages (5.0 section 4.8.2).
+        let wants = match options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => new,
+            RetainHandling::DoNotSend => false,
+        };
+        if wants && !shared {
+            let handouts = &mut session.rare().handouts;
+            // A filter that is asked for again begins anew.
+            handouts.retain(|handout| *handout.filter != *text);
+            handouts.push_back(Handout {
+                filter: text.into(),
+                qos: options.qos,
+                subscription_identifier: identifier.map(NonZeroU32::get),
+                cursor: Cursor::default(),
+            });
+        }
+        if new {
+            self.count_subscription(shared, true);
+        }
+        Ok(())
+    }
+
+    /// [V4 MQTT-3.10.4-1, V4 MQTT-3.10.4-2, V4 MQTT-3.10.4-4, V4 MQTT-3.10.4-5, V4 MQTT-3.10.4-6]
+    /// [V5 MQTT-3.10.4-1, V5 MQTT-3.10.4-2, V5 MQTT-3.10.4-4, V5 MQTT-3.10.4-5, V5 MQTT-3.10.4-6]
+    pub(super) fn unsubscribe(
+        &mut self,
+        conn: ConnId,
+        unsubscribe: &Unsubscribe<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+        if unsubscribe.topic_filters.iter().any(|filter| SubscriptionFilter::parse(filter).is_err()) {
+            self.close(conn, CloseReason::MalformedPacket, ReasonCode::MalformedPacket, None, now, out);
+            return Flow::Closed;
+        }
+        let me = self.session_ref(slot);
+        let mut codes = Vec::with_capacity(unsubscribe.topic_filters.len());
+        for text in unsubscribe.topic_filters.iter() {
+            let Ok(filter) = SubscriptionFilter::parse(text) else { continue };
+            let Some(session) = self.residents.sessions.at_mut(slot) else { continue };
+            let existed = session.subscriptions.remove(text);
+            if existed {
+                self.shared.index.unsubscribe(Namespace::PLAIN, filter, me);
+                if let Some(rare) = &mut session.rare {
+                    rare.handouts.retain(|handout| &*handout.filter != text);
+                }
+                self.count_subscription(filter.share_name.is_some(), false);
+            }
+            // [V5 MQTT-3.11.3-2]
+            let code = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
+            codes.push(code.as_u8());
+        }
+        let unsuback = Unsuback {
+            packet_identifier: unsubscribe.packet_identifier,
+            properties: Properties::EMPTY,
+            reason_codes: &codes,
+        };
+        self.residents.send(conn, &ControlPacket::Unsuback(unsuback), out);
+        Flow::Continue
+    }
+
+    pub(super) fn count_subscription(&mut self, shared: bool, more: bool) {
+        let census = &mut self.residents.census;
+        let by = if more { 1 } else { -1 };
+        census.subscriptions = census.subscriptions.saturating_add_signed(by);
+        if shared {
+            census.subscriptions_shared = census.subscriptions_shared.saturating_add_signed(by);
+        }
+    }
+}
+
+/// The filter behind `$share/…/`, for the decision who may read it.
+fn unshared(filter: &str) -> &str {
+    match SubscriptionFilter::parse(filter) {
+        Ok(parsed) if parsed.share_name.is_some() => {
+            let behind_share = filter.split_once('/').map_or("", |(_, rest)| rest);
+            behind_share.split_once('/').map_or("", |(_, rest)| rest)
+        }
+        _ => filter,
+    }
+}
