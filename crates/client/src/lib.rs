@@ -1,1 +1,19 @@
 //! The MQTT client: a deciding core and a blocking driver.
+//!
+//! [`Client`] is the core: packets and a time go in, bytes and [`Event`]s come out. It does no I/O
+//! and reads no clock, so a test is a dialogue. [`Driver`] is the thin loop around it: one socket
+//! (TCP or Unix), one `poll`, reconnecting with back-off.
+//!
+//! Guarantees: every packet of the server is answered as its QoS demands, in the order of arrival;
+//! no more than the server's Receive Maximum is in flight; a message published with QoS 1 or 2 is
+//! kept until it is acknowledged, and sent again after a reconnection.
+//!
+//! Not here: what to do with a message, TLS and WebSocket.
+
+mod client;
+mod driver;
+mod options;
+
+pub use client::{Client, Event, Failure, Message, PublishError, RequestError, Ticket};
+pub use driver::{Address, Backoff, Direction, Driver, Loss, Observer, Step};
+pub use options::{Options, WillMessage};

@@ -1,0 +1,406 @@
+//! Dialogues with a scripted server.
+
+use hexmq_wire::{
+    Ack, Connack, Delivery, Frame, FrameStatus, Leniency, NoTrace, PropertiesBuf, Property, Publish,
+    SubscriptionOptions, decode, scan_frame,
+};
+
+use super::*;
+
+/// A client and what it has said since last asked, as the server reads it.
+struct Dialogue {
+    client: Client,
+    out: Vec<u8>,
+    now: Mono,
+}
+
+fn id(number: u16) -> PacketIdentifier {
+    PacketIdentifier::new(number).unwrap()
+}
+
+fn ack(number: u16) -> Ack<'static> {
+    Ack::success(id(number))
+}
+
+fn properties(list: &[Property<'_>]) -> PropertiesBuf {
+    let mut properties = PropertiesBuf::new();
+    list.iter().for_each(|property| properties.push(*property).unwrap());
+    properties
+}
+
+fn connack(session_present: bool, properties: &PropertiesBuf) -> ControlPacket<'_> {
+    let properties = properties.as_properties();
+    ControlPacket::Connack(Connack { session_present, reason_code: ReasonCode::Success, properties })
+}
+
+fn publish<'a>(delivery: Delivery, topic_name: &'a str, properties: &'a PropertiesBuf) -> ControlPacket<'a> {
+    let properties = properties.as_properties();
+    ControlPacket::Publish(Publish {
+        dup: false,
+        delivery,
+        retain: false,
+        topic_name,
+        properties,
+        payload: b"m",
+    })
+}
+
+impl Dialogue {
+    fn begin(options: Options) -> Dialogue {
+        let mut dialogue = Dialogue { client: Client::new(options), out: Vec::new(), now: Mono(0) };
+        dialogue.client.connected(dialogue.now, &mut dialogue.out).unwrap();
+        dialogue
+    }
+
+    /// Connected, with nothing said yet.
+    fn connected(options: Options, limits: &[Property<'_>]) -> Dialogue {
+        let mut dialogue = Dialogue::begin(options);
+        assert_eq!(dialogue.says(), ["CONNECT"]);
+        dialogue.hear(&connack(false, &properties(limits))).unwrap();
+        dialogue
+    }
+
+    /// The server says `packet`; the event in its debug form.
+    fn hear(&mut self, packet: &ControlPacket<'_>) -> Result<String, Failure> {
+        let mut bytes = Vec::new();
+        packet.encode(self.client.options.version, &mut bytes).unwrap();
+        let event = self.client.receive(Frame::new(&bytes), self.now, &mut self.out)?;
+        Ok(match event {
+            Event::Message(message) => format!("Message {}", message.topic_name),
+            Event::Published { ticket, reason_code, .. } => format!("Published {} {reason_code:?}", ticket.0),
+            event => format!("{event:?}").split(['(', ' ']).next().unwrap().to_owned(),
+        })
+    }
+
+    fn publish(&mut self, topic_name: &str, qos: QoS) -> Result<Ticket, PublishError> {
+        let message =
+            Message { topic_name, payload: b"m", qos, retain: false, properties: Properties::EMPTY };
+        self.client.publish(message, self.now, &mut self.out)
+    }
+
+    /// What the client has said, in short.
+    fn says(&mut self) -> Vec<String> {
+        let bytes = std::mem::take(&mut self.out);
+        let mut rest = &bytes[..];
+        let mut said = Vec::new();
+        while let Ok(FrameStatus::Whole { length }) = scan_frame(rest, u32::MAX) {
+            let frame = Frame::new(&rest[..length]);
+            let packet =
+                decode(frame, self.client.options.version, &Leniency::default(), &mut NoTrace).unwrap();
+            let name = packet.packet_type().name();
+            said.push(match packet {
+                ControlPacket::Publish(publish) => {
+                    let dup = if publish.dup { " dup" } else { "" };
+                    let identifier = publish.delivery.packet_identifier().map_or(0, PacketIdentifier::get);
+                    format!("{name} {} {identifier}{dup}", publish.topic_name)
+                }
+                ControlPacket::Puback(ack)
+                | ControlPacket::Pubrec(ack)
+                | ControlPacket::Pubrel(ack)
+                | ControlPacket::Pubcomp(ack) => {
+                    format!("{name} {} {:#04x}", ack.packet_identifier, ack.reason_code.as_u8())
+                }
+                ControlPacket::Disconnect(disconnect) => {
+                    format!("{name} {:#04x}", disconnect.reason_code.as_u8())
+                }
+                _ => name.to_owned(),
+            });
+            rest = &rest[length..];
+        }
+        assert!(rest.is_empty(), "only whole packets are written");
+        said
+    }
+}
+
+/// [V4 MQTT-3.1.0-1, V5 MQTT-3.1.0-1]
+#[test]
+fn connect_is_first_and_nothing_is_published_before_connack() {
+    let mut dialogue = Dialogue::begin(Options::new(Version::V4));
+    dialogue.publish("a", QoS::AtMostOnce).unwrap();
+    dialogue.publish("b", QoS::AtLeastOnce).unwrap();
+    assert_eq!(
+        dialogue.client.subscribe(&SubscriptionsBuf::default(), Properties::EMPTY, Mono(0), &mut Vec::new()),
+        Err(RequestError::NotConnected)
+    );
+    assert_eq!(dialogue.says(), ["CONNECT"]);
+    assert_eq!(dialogue.hear(&connack(false, &PropertiesBuf::new())).unwrap(), "Connected");
+    assert_eq!(dialogue.says(), ["PUBLISH a 0", "PUBLISH b 1"]);
+}
+
+#[test]
+fn each_qos_is_finished_in_its_way() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V4), &[]);
+    dialogue.publish("q0", QoS::AtMostOnce).unwrap();
+    dialogue.publish("q1", QoS::AtLeastOnce).unwrap();
+    dialogue.publish("q2", QoS::ExactlyOnce).unwrap();
+    assert_eq!(dialogue.says(), ["PUBLISH q0 0", "PUBLISH q1 1", "PUBLISH q2 2"]);
+    assert_eq!(dialogue.hear(&ControlPacket::Pubrec(ack(2))).unwrap(), "Nothing");
+    assert_eq!(dialogue.hear(&ControlPacket::Puback(ack(1))).unwrap(), "Published 1 Success");
+    assert_eq!(dialogue.hear(&ControlPacket::Pubcomp(ack(2))).unwrap(), "Published 2 Success");
+    assert_eq!(dialogue.says(), ["PUBREL 2 0x00"]);
+    assert_eq!(dialogue.client.pending(), 0);
+}
+
+/// [V5 MQTT-3.3.4-7, V5 MQTT-3.3.4-8]
+#[test]
+fn the_receive_maximum_of_the_server_holds_back_publish_and_nothing_else() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[Property::ReceiveMaximum(2)]);
+    for topic in ["a", "b", "c"] {
+        dialogue.publish(topic, QoS::ExactlyOnce).unwrap();
+    }
+    let mut subscriptions = SubscriptionsBuf::default();
+    subscriptions.push("x", SubscriptionOptions::default(), Version::V5).unwrap();
+    let now = dialogue.now;
+    dialogue.client.subscribe(&subscriptions, Properties::EMPTY, now, &mut dialogue.out).unwrap();
+    assert_eq!(dialogue.says(), ["PUBLISH a 1", "PUBLISH b 2", "SUBSCRIBE"]);
+    dialogue.hear(&ControlPacket::Pubrec(ack(1))).unwrap();
+    assert_eq!(dialogue.says(), ["PUBREL 1 0x00"]);
+    let refused = Ack::with_reason(id(2), ReasonCode::QuotaExceeded);
+    assert_eq!(dialogue.hear(&ControlPacket::Pubrec(refused)).unwrap(), "Published 1 QuotaExceeded");
+    assert_eq!(dialogue.says(), ["PUBLISH c 4"]);
+}
+
+/// [V4 MQTT-4.4.0-1, V5 MQTT-4.4.0-1, V5 MQTT-4.3.3-6, V5 MQTT-3.3.1-1]
+#[test]
+fn a_session_that_is_present_is_resumed_with_dup() {
+    for version in [Version::V4, Version::V5] {
+        let mut dialogue = Dialogue::connected(Options { clean_start: false, ..Options::new(version) }, &[]);
+        for topic in ["a", "b", "c"] {
+            dialogue.publish(topic, QoS::ExactlyOnce).unwrap();
+        }
+        dialogue.hear(&ControlPacket::Pubrec(ack(2))).unwrap();
+        dialogue.says();
+        dialogue.client.lost();
+        dialogue.publish("d", QoS::AtLeastOnce).unwrap();
+        assert_eq!(dialogue.says(), Vec::<String>::new());
+        dialogue.client.connected(dialogue.now, &mut dialogue.out).unwrap();
+        dialogue.hear(&connack(true, &PropertiesBuf::new())).unwrap();
+        let expected = ["CONNECT", "PUBLISH a 1 dup", "PUBREL 2 0x00", "PUBLISH c 3 dup", "PUBLISH d 4"];
+        assert_eq!(dialogue.says(), expected);
+    }
+}
+
+/// [V5 MQTT-3.2.2-5]
+#[test]
+fn without_a_session_messages_are_published_anew() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
+    dialogue.publish("a", QoS::AtLeastOnce).unwrap();
+    dialogue.publish("b", QoS::ExactlyOnce).unwrap();
+    dialogue.hear(&ControlPacket::Pubrec(ack(2))).unwrap();
+    dialogue.hear(&publish(Delivery::ExactlyOnce(id(9)), "in", &PropertiesBuf::new())).unwrap();
+    dialogue.says();
+    dialogue.client.connected(dialogue.now, &mut dialogue.out).unwrap();
+    dialogue.hear(&connack(false, &PropertiesBuf::new())).unwrap();
+    assert_eq!(dialogue.says(), ["CONNECT", "PUBLISH a 1"]);
+    let done = Event::Published {
+        ticket: Ticket(1),
+        reason_code: ReasonCode::Success,
+        properties: Properties::EMPTY,
+    };
+    assert_eq!(dialogue.client.take_untold(), Some(done), "the server had taken it over");
+    let none = PropertiesBuf::new();
+    let again = publish(Delivery::ExactlyOnce(id(9)), "in", &none);
+    assert_eq!(dialogue.hear(&again).unwrap(), "Message in", "a new session, a new message");
+}
+
+/// [V4 MQTT-4.5.0-2, V4 MQTT-4.6.0-2, V4 MQTT-4.6.0-3, V4 MQTT-4.3.3-2, V5 MQTT-4.5.0-2, V5 MQTT-4.3.3-10]
+#[test]
+fn messages_are_acknowledged_in_order_and_told_once() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
+    let none = PropertiesBuf::new();
+    assert_eq!(dialogue.hear(&publish(Delivery::AtMostOnce, "a", &none)).unwrap(), "Message a");
+    assert_eq!(dialogue.hear(&publish(Delivery::ExactlyOnce(id(7)), "b", &none)).unwrap(), "Message b");
+    assert_eq!(dialogue.hear(&publish(Delivery::AtLeastOnce(id(8)), "c", &none)).unwrap(), "Message c");
+    assert_eq!(dialogue.hear(&publish(Delivery::ExactlyOnce(id(7)), "b", &none)).unwrap(), "Nothing");
+    assert_eq!(dialogue.client.unreleased(), 1);
+    dialogue.hear(&ControlPacket::Pubrel(ack(7))).unwrap();
+    dialogue.hear(&ControlPacket::Pubrel(ack(7))).unwrap();
+    let said = ["PUBREC 7 0x00", "PUBACK 8 0x00", "PUBREC 7 0x00", "PUBCOMP 7 0x00", "PUBCOMP 7 0x92"];
+    assert_eq!(dialogue.says(), said);
+}
+
+/// [V5 MQTT-3.3.2-7, V5 MQTT-3.3.2-10]
+#[test]
+fn topic_aliases_of_the_server_are_resolved_on_their_connection() {
+    let alias = |number| properties(&[Property::TopicAlias(number)]);
+    let mut options = Options::new(Version::V5);
+    options.properties = properties(&[Property::TopicAliasMaximum(2)]);
+    let mut dialogue = Dialogue::connected(options, &[]);
+    assert_eq!(
+        dialogue.hear(&publish(Delivery::AtMostOnce, "long/name", &alias(2))).unwrap(),
+        "Message long/name"
+    );
+    assert_eq!(dialogue.hear(&publish(Delivery::AtMostOnce, "", &alias(2))).unwrap(), "Message long/name");
+    dialogue.client.connected(dialogue.now, &mut dialogue.out).unwrap();
+    dialogue.hear(&connack(false, &PropertiesBuf::new())).unwrap();
+    dialogue.says();
+    let failure = dialogue.hear(&publish(Delivery::AtMostOnce, "", &alias(2)));
+    assert_eq!(failure, Err(Failure::TopicAlias(2)));
+    assert_eq!(dialogue.says(), ["DISCONNECT 0x94"]);
+}
+
+#[test]
+fn an_alias_above_the_maximum_ends_the_connection() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
+    let failure = dialogue.hear(&publish(Delivery::AtMostOnce, "a", &properties(&[Property::TopicAlias(1)])));
+    assert_eq!(failure, Err(Failure::TopicAlias(1)));
+}
+
+#[test]
+fn more_than_our_receive_maximum_ends_the_connection() {
+    let mut options = Options::new(Version::V5);
+    options.properties = properties(&[Property::ReceiveMaximum(1)]);
+    let mut dialogue = Dialogue::connected(options, &[]);
+    let none = PropertiesBuf::new();
+    dialogue.hear(&publish(Delivery::ExactlyOnce(id(1)), "a", &none)).unwrap();
+    assert_eq!(dialogue.hear(&publish(Delivery::ExactlyOnce(id(1)), "a", &none)).unwrap(), "Nothing");
+    let failure = dialogue.hear(&publish(Delivery::ExactlyOnce(id(2)), "a", &none));
+    assert_eq!(failure, Err(Failure::ReceiveMaximumExceeded));
+    assert_eq!(dialogue.says(), ["PUBREC 1 0x00", "PUBREC 1 0x00", "DISCONNECT 0x93"]);
+}
+
+/// [V5 MQTT-3.2.2-11, V5 MQTT-3.2.2-14, V5 MQTT-3.2.2-15]
+#[test]
+fn what_the_server_does_not_take_is_not_sent() {
+    let limits = [Property::MaximumQoS(1), Property::RetainAvailable(0), Property::MaximumPacketSize(20)];
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &limits);
+    let maximum = QoS::AtLeastOnce;
+    assert_eq!(dialogue.publish("a", QoS::ExactlyOnce), Err(PublishError::QoSNotSupported { maximum }));
+    let long = "t".repeat(30);
+    assert_eq!(
+        dialogue.publish(&long, QoS::AtMostOnce),
+        Err(PublishError::PacketTooLarge { size: 36, maximum: 20 })
+    );
+    let retained =
+        Message { topic_name: "a", payload: b"", qos: maximum, retain: true, properties: Properties::EMPTY };
+    let answer = dialogue.client.publish(retained, Mono(0), &mut dialogue.out);
+    assert_eq!(answer, Err(PublishError::RetainNotSupported));
+    assert_eq!(dialogue.publish("a/+", maximum), Err(PublishError::TopicName));
+    assert!(dialogue.says().is_empty());
+}
+
+#[test]
+fn a_message_that_waited_and_does_not_fit_is_given_up_and_told() {
+    let mut dialogue = Dialogue::begin(Options::new(Version::V5));
+    let ticket = dialogue.publish("a", QoS::ExactlyOnce).unwrap();
+    dialogue.publish("b", QoS::AtMostOnce).unwrap();
+    dialogue.hear(&connack(false, &properties(&[Property::MaximumQoS(0)]))).unwrap();
+    assert_eq!(dialogue.says(), ["CONNECT", "PUBLISH b 0"]);
+    let error = PublishError::QoSNotSupported { maximum: QoS::AtMostOnce };
+    assert_eq!(dialogue.client.take_untold(), Some(Event::GivenUp { ticket, error }));
+}
+
+#[test]
+fn the_queue_is_bounded() {
+    let mut dialogue = Dialogue::begin(Options { queue_messages_max: 2, ..Options::new(Version::V4) });
+    dialogue.publish("a", QoS::AtLeastOnce).unwrap();
+    dialogue.publish("b", QoS::AtLeastOnce).unwrap();
+    assert_eq!(dialogue.publish("c", QoS::AtLeastOnce), Err(PublishError::QueueFull));
+}
+
+/// [V4 MQTT-3.1.2-23, V5 MQTT-3.1.2-20]
+#[test]
+fn silence_is_broken_by_pingreq_and_an_unanswered_one_ends_the_connection() {
+    let mut dialogue = Dialogue::connected(Options { keep_alive_s: 10, ..Options::new(Version::V5) }, &[]);
+    dialogue.now = Mono(4_000);
+    dialogue.publish("a", QoS::AtMostOnce).unwrap();
+    assert_eq!(dialogue.client.next_timeout(), Some(Mono(14_000)));
+    dialogue.client.timeout(Mono(13_999), &mut dialogue.out).unwrap();
+    assert_eq!(dialogue.says(), ["PUBLISH a 0"]);
+    dialogue.client.timeout(Mono(14_000), &mut dialogue.out).unwrap();
+    assert_eq!(dialogue.says(), ["PINGREQ"]);
+    assert_eq!(dialogue.hear(&ControlPacket::Pingresp).unwrap(), "Nothing");
+    dialogue.client.timeout(Mono(24_000), &mut dialogue.out).unwrap();
+    assert_eq!(dialogue.says(), ["PINGREQ"]);
+    assert_eq!(dialogue.client.timeout(Mono(34_000), &mut dialogue.out), Err(Failure::NoPingresp));
+    assert_eq!(dialogue.says(), ["DISCONNECT 0x80"]);
+}
+
+/// [V5 MQTT-3.2.2-21]
+#[test]
+fn the_keep_alive_of_the_server_counts() {
+    let dialogue = Dialogue::connected(Options::new(Version::V5), &[Property::ServerKeepAlive(5)]);
+    assert_eq!(dialogue.client.next_timeout(), Some(Mono(5_000)));
+    let dialogue = Dialogue::connected(Options { keep_alive_s: 0, ..Options::new(Version::V4) }, &[]);
+    assert_eq!(dialogue.client.next_timeout(), None);
+}
+
+#[test]
+fn a_missing_connack_is_noticed() {
+    let mut dialogue = Dialogue::begin(Options { connack_timeout_ms: 500, ..Options::new(Version::V4) });
+    dialogue.client.timeout(Mono(499), &mut dialogue.out).unwrap();
+    assert_eq!(dialogue.client.timeout(Mono(500), &mut dialogue.out), Err(Failure::NoConnack));
+}
+
+#[test]
+fn a_refusal_and_a_disconnect_of_the_server_are_told() {
+    let mut dialogue = Dialogue::begin(Options::new(Version::V4));
+    let refused = Connack {
+        session_present: false,
+        reason_code: ReasonCode::NotAuthorized,
+        properties: Properties::EMPTY,
+    };
+    assert_eq!(dialogue.hear(&ControlPacket::Connack(refused)).unwrap(), "Refused");
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
+    let taken_over = Disconnect::with_reason(ReasonCode::SessionTakenOver);
+    assert_eq!(dialogue.hear(&ControlPacket::Disconnect(taken_over)).unwrap(), "Disconnected");
+    assert!(!dialogue.client.is_connected());
+    assert!(dialogue.says().is_empty(), "there is nobody to answer");
+}
+
+/// [V4 MQTT-4.8.0-1, V5 MQTT-4.13.2-1]
+#[test]
+fn what_a_server_may_not_send_ends_the_connection() {
+    let none = PropertiesBuf::new();
+    for (version, packet, said) in [
+        (Version::V5, ControlPacket::Pingreq, &["DISCONNECT 0x82"][..]),
+        (Version::V5, connack(false, &none), &["DISCONNECT 0x82"]),
+        (Version::V4, ControlPacket::Disconnect(Disconnect::with_reason(ReasonCode::Success)), &[]),
+    ] {
+        let mut dialogue = Dialogue::connected(Options::new(version), &[]);
+        assert_eq!(dialogue.hear(&packet), Err(Failure::Unexpected(packet.packet_type())));
+        assert_eq!(dialogue.says(), said);
+        assert!(!dialogue.client.is_connected());
+    }
+    let mut dialogue = Dialogue::begin(Options::new(Version::V4));
+    let early = dialogue.hear(&publish(Delivery::AtMostOnce, "a", &none));
+    assert_eq!(early, Err(Failure::Unexpected(PacketType::Publish)), "nothing comes before CONNACK");
+}
+
+/// [V5 MQTT-3.2.2-4]
+#[test]
+fn a_session_after_clean_start_is_an_error() {
+    let mut dialogue = Dialogue::begin(Options::new(Version::V5));
+    let failure = dialogue.hear(&connack(true, &PropertiesBuf::new()));
+    assert_eq!(failure, Err(Failure::Unexpected(PacketType::Connack)));
+}
+
+#[test]
+fn malformed_bytes_end_the_connection_with_their_reason() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
+    let failure = dialogue.client.receive(Frame::new(&[0x36, 2, 0, 0]), Mono(0), &mut dialogue.out);
+    assert!(matches!(failure, Err(Failure::Malformed(_))));
+    assert_eq!(dialogue.says(), ["DISCONNECT 0x81"]);
+}
+
+#[test]
+fn acknowledgements_of_the_wrong_kind_end_the_connection_and_unknown_ones_do_not() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
+    assert_eq!(dialogue.hear(&ControlPacket::Puback(ack(3))).unwrap(), "Nothing");
+    assert_eq!(dialogue.hear(&ControlPacket::Pubrec(ack(3))).unwrap(), "Nothing");
+    assert_eq!(dialogue.says(), ["PUBREL 3 0x92"]);
+    dialogue.publish("a", QoS::AtLeastOnce).unwrap();
+    assert_eq!(dialogue.hear(&ControlPacket::Pubrec(ack(1))), Err(Failure::Identifier(id(1))));
+}
+
+/// [V4 MQTT-3.14.4-2, V5 MQTT-3.14.4-1]
+#[test]
+fn nothing_is_said_after_disconnect() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V4), &[]);
+    dialogue.client.disconnect(ReasonCode::Success, Properties::EMPTY, &mut dialogue.out);
+    dialogue.client.disconnect(ReasonCode::Success, Properties::EMPTY, &mut dialogue.out);
+    dialogue.publish("a", QoS::AtLeastOnce).unwrap();
+    dialogue.hear(&publish(Delivery::AtLeastOnce(id(1)), "b", &PropertiesBuf::new())).unwrap();
+    assert_eq!(dialogue.client.next_timeout(), None);
+    assert_eq!(dialogue.says(), ["DISCONNECT 0x00"]);
+}
