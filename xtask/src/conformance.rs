@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use scan::{Citation, Scan};
 use statements::{Standard, Statement};
 
+use crate::place;
+
 const USAGE: &str = "usage: cargo xtask conformance [--write | --check] [ID…]
   without arguments   counts, and every statement that is open; fails if one binds the server
   --write             writes docs/conformance/report-3.1.1.md and report-5.0.md
@@ -55,8 +57,8 @@ struct Book {
 ///
 /// What is wrong, ready to print: an unknown id, an open statement, a stale report.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?;
-    let book = read(root)?;
+    let root = place::root();
+    let book = read(&root)?;
     let mut ids = Vec::new();
     let (mut write, mut check) = (false, false);
     for arg in args {
@@ -80,12 +82,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let mut problems = book.errors.clone();
     problems.extend(open(&book));
     for standard in &book.standards {
-        let path = report_path(root, standard);
+        let path = report_path(&root, standard);
         let text = report::markdown(&book, standard);
         if write {
             std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         } else if check && std::fs::read_to_string(&path).unwrap_or_default() != text {
-            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
             problems.push(format!("{name} is not up to date: run `cargo xtask conformance --write`"));
         }
     }

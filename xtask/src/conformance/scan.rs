@@ -109,7 +109,7 @@ fn scan_file(name: &str, text: &str, whole_file_is_test: bool, found: &mut Scan)
     let is_transcript = name.ends_with(".mqtt");
     for (index, line) in lines.iter().enumerate() {
         let at = format!("{name}:{}", index + 1);
-        for group in groups(line) {
+        for group in groups(line, lines.get(index + 1..).unwrap_or_default()) {
             for item in group.split(',') {
                 let Some((version, id)) = parse(item) else {
                     found.errors.push(format!(
@@ -129,14 +129,25 @@ fn scan_file(name: &str, text: &str, whole_file_is_test: bool, found: &mut Scan)
     }
 }
 
-/// The insides of the brackets that begin like a citation.
-fn groups(line: &str) -> impl Iterator<Item = &str> {
-    line.match_indices("[V").filter_map(|(start, _)| {
-        let inside = line.get(start + 1..)?;
-        let is_citation = inside.starts_with("V4 ") || inside.starts_with("V5 ");
-        let end = inside.find(']').unwrap_or(inside.len());
-        is_citation.then(|| inside.get(..end).unwrap_or_default())
-    })
+/// The insides of the brackets that begin like a citation; a comment may break one over lines.
+fn groups(line: &str, below: &[&str]) -> Vec<String> {
+    let mut groups = Vec::new();
+    for (start, _) in line.match_indices("[V") {
+        let inside = line.get(start + 1..).unwrap_or_default();
+        if !inside.starts_with("V4 ") && !inside.starts_with("V5 ") {
+            continue;
+        }
+        let mut text = inside.to_owned();
+        for line in below {
+            if text.contains(']') {
+                break;
+            }
+            text.push(' ');
+            text.push_str(line.trim_start_matches([' ', '/', '!', '#']));
+        }
+        groups.push(text.split(']').next().unwrap_or_default().to_owned());
+    }
+    groups
 }
 
 fn parse(item: &str) -> Option<(u8, &str)> {
