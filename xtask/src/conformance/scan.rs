@@ -88,15 +88,14 @@ fn test_modules(sources: &[(String, String)]) -> HashSet<String> {
         let mut under_test = false;
         for line in text.lines() {
             let line = line.trim();
-            if let Some(module) = line.strip_prefix("mod ").and_then(|l| l.strip_suffix(';')) {
-                if under_test {
-                    let base = match name.strip_suffix("/mod.rs").or(name.strip_suffix("/lib.rs")) {
-                        Some(folder) => folder.to_owned(),
-                        None => name.trim_end_matches(".rs").to_owned(),
-                    };
-                    modules.insert(format!("{base}/{module}.rs"));
-                    modules.insert(format!("{base}/{module}/mod.rs"));
-                }
+            let module = line.strip_prefix("mod ").and_then(|l| l.strip_suffix(';'));
+            if let Some(module) = module.filter(|_| under_test) {
+                let base = match name.strip_suffix("/mod.rs").or(name.strip_suffix("/lib.rs")) {
+                    Some(folder) => folder.to_owned(),
+                    None => name.trim_end_matches(".rs").to_owned(),
+                };
+                modules.insert(format!("{base}/{module}.rs"));
+                modules.insert(format!("{base}/{module}/mod.rs"));
             }
             under_test = line.starts_with("#[cfg(test)]") || (under_test && line.starts_with("#["));
         }
