@@ -1,18 +1,19 @@
 //! Everything a delivery touches: the connections and sessions of a shard and the messages they
 //! wait for.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use hexmq_session::{AliasUse, Now, Resend};
 use hexmq_wire::{
-    Ack, ControlPacket, PacketIdentifier, Properties, PublishParts, QoS, Version, encode_publish,
-    patch_packet_identifier,
+    Ack, ControlPacket, PacketIdentifier, Properties, PropertiesBuf, Property, PublishParts, QoS, Version,
+    encode_publish, patch_packet_identifier,
 };
 
 use crate::connection::{Connected, Connection, Stage};
 use crate::matches::{Chosen, Receiver};
 use crate::message::{MessageId, Messages};
-use crate::session::{Extra, Outgoing, Session};
+use crate::session::{Extra, Granted, Outgoing, Session};
 use crate::slots::Slots;
 use crate::{Census, ConnId, DropReason, Event, Limits, Message, Sink};
 
@@ -61,6 +62,10 @@ struct Layout {
     /// Where the Packet Identifier goes, counted from `start`.
     identifier_at: Option<u32>,
 }
+
+/// Bytes a Reason String adds beside its text: identifier, its length, the Property Length, the
+/// Remaining Length and a reason code.
+const REASON_STRING_OVERHEAD: usize = 16;
 
 impl Residents {
     pub(crate) fn new(limits: Arc<Limits>) -> Residents {
@@ -401,21 +406,37 @@ impl Residents {
         conn: ConnId,
         slot: u32,
         message: &Message<'_>,
-        qos: QoS,
-        subscription_identifier: Option<u32>,
+        granted: Granted,
         now: Now,
         out: &mut impl Sink,
     ) {
         let mut outbound = self.begin(message, now);
         let terms = Terms {
-            qos: qos.min(message.qos),
+            qos: granted.qos.min(message.qos),
             // [V4 MQTT-3.3.1-8, V5 MQTT-3.3.1-8]
             retain: true,
-            subscription_identifiers: subscription_identifier.as_slice(),
+            subscription_identifiers: granted.subscription_identifier.as_slice(),
             group: 0,
         };
         self.send_live(conn, slot, &terms, &mut outbound, out);
         self.finish(outbound);
+    }
+
+    /// A Reason String for a packet of about `size` bytes, if the client wants to hear reasons and
+    /// has room for it. [V5 MQTT-3.1.2-29, V5 MQTT-3.4.2-2, V5 MQTT-3.5.2-2, V5 MQTT-3.9.2-1, V5 MQTT-3.14.2-3]
+    pub(crate) fn explain(&self, conn: ConnId, size: usize, why: &impl Display, words: &mut PropertiesBuf) {
+        let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at(conn.slot)
+        else {
+            return;
+        };
+        if connected.version != Version::V5 || !connected.problem_information {
+            return;
+        }
+        let text = why.to_string();
+        if size + text.len() + REASON_STRING_OVERHEAD <= connected.maximum_packet_size as usize {
+            // Our own sentences are shorter than a string may be.
+            let _ = words.push(Property::ReasonString(&text));
+        }
     }
 
     /// Sends any packet but PUBLISH to a client whose version is known.

@@ -90,9 +90,15 @@ pub(crate) struct DelayedWill {
 pub(crate) struct Handout {
     /// Without `$share`: shared subscriptions get none.
     pub(crate) filter: Box<str>,
+    pub(crate) granted: Granted,
+    pub(crate) cursor: Cursor,
+}
+
+/// What a subscription was granted, as far as its retained messages need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
     pub(crate) qos: QoS,
     pub(crate) subscription_identifier: Option<u32>,
-    pub(crate) cursor: Cursor,
 }
 
 /// A message for one session: the body and how this session gets it.

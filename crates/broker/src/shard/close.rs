@@ -1,7 +1,7 @@
 //! How connections and sessions end, and what becomes of their Wills and messages.
 
 use hexmq_session::Now;
-use hexmq_wire::{ControlPacket, Disconnect, Fault, QoS, ReasonCode, Version};
+use hexmq_wire::{ControlPacket, Disconnect, Fault, PropertiesBuf, QoS, ReasonCode, Version};
 
 use super::Shard;
 use crate::connection::{Connected, Connection, Stage, Will};
@@ -56,7 +56,12 @@ impl Shard {
         out: &mut impl Sink,
     ) {
         if self.connected(conn).is_some_and(|connected| connected.version == Version::V5) {
-            self.residents.send(conn, &ControlPacket::Disconnect(Disconnect::with_reason(code)), out);
+            let mut words = PropertiesBuf::new();
+            if let Some(fault) = fault {
+                self.residents.explain(conn, 0, &fault, &mut words);
+            }
+            let disconnect = Disconnect { reason_code: code, properties: words.as_properties() };
+            self.residents.send(conn, &ControlPacket::Disconnect(disconnect), out);
         }
         self.forget_and_close(conn, reason, fault, now, out);
     }

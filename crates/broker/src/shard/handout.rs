@@ -111,11 +111,11 @@ impl Shard {
         // The filter was parsed when it was subscribed to.
         let Ok(filter) = TopicFilter::parse(&handout.filter) else { return (Slice::Done, 0) };
         let Self { residents, shared, .. } = self;
-        let (granted, identifier) = (handout.qos, handout.subscription_identifier);
+        let granted = handout.granted;
         let mut slice = Slice::Spent;
         let mut sent = 0;
         let mut visit = |retained: RetainedMessage<'_>| {
-            let qos = granted.min(retained.qos);
+            let qos = granted.qos.min(retained.qos);
             let room = residents.sessions.at(slot).is_some_and(|session| {
                 qos == QoS::AtMostOnce || (session.queue.is_empty() && session.in_flight.has_room())
             });
@@ -138,7 +138,7 @@ impl Shard {
                 expires_at: retained.expires,
                 publisher: None,
             };
-            residents.send_retained(conn, slot, &message, granted, identifier, now, out);
+            residents.send_retained(conn, slot, &message, granted, now, out);
             ControlFlow::Continue(())
         };
         match shared.retained.collect(namespace, filter, &mut handout.cursor, budget, now.wall, &mut visit) {

@@ -1,7 +1,9 @@
 //! PUBLISH from a client, and the way of a message to its receivers (section 3.3).
 
 use hexmq_session::{AliasError, Now};
-use hexmq_wire::{Ack, ControlPacket, Delivery, Publish, QoS, ReasonCode, Version};
+use hexmq_wire::{
+    Ack, ControlPacket, Delivery, Properties, PropertiesBuf, Publish, QoS, ReasonCode, Version,
+};
 
 use super::Shard;
 use crate::matches::{Receiver, Whose};
@@ -105,7 +107,7 @@ impl Shard {
         let (slot, version, permit) = (connected.session, connected.version, connected.permit);
         if !self.take_over_identifier(slot, version, publish)? {
             // [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-10] A repetition: answered, not delivered again.
-            self.acknowledge(conn, publish, ReasonCode::Success, out);
+            self.acknowledge(conn, publish, ReasonCode::Success, Properties::EMPTY, out);
             return Ok(Flow::Continue);
         }
         if self.too_deep(topic) {
@@ -139,13 +141,15 @@ impl Shard {
             && message.qos != QoS::AtMostOnce
         {
             self.release_identifier(slot, publish);
-            self.acknowledge(conn, publish, ReasonCode::QuotaExceeded, out);
+            let mut words = PropertiesBuf::new();
+            self.residents.explain(conn, 0, &"the server keeps no further retained messages", &mut words);
+            self.acknowledge(conn, publish, ReasonCode::QuotaExceeded, words.as_properties(), out);
             return Ok(Flow::Continue);
         }
         let routed = self.route(&message, now, out);
         let nobody = !routed.matched && version == Version::V5;
         let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
-        self.acknowledge(conn, publish, code, out);
+        self.acknowledge(conn, publish, code, Properties::EMPTY, out);
         if routed.congested {
             if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) {
                 connection.paused = true;
@@ -186,11 +190,19 @@ impl Shard {
     }
 
     /// [V4 MQTT-3.3.4-1, V5 MQTT-3.3.4-1]
-    fn acknowledge(&mut self, conn: ConnId, publish: &Publish<'_>, reason: ReasonCode, out: &mut impl Sink) {
+    fn acknowledge(
+        &mut self,
+        conn: ConnId,
+        publish: &Publish<'_>,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+        out: &mut impl Sink,
+    ) {
+        let ack = |packet_identifier| Ack { packet_identifier, reason_code, properties };
         let packet = match publish.delivery {
             Delivery::AtMostOnce => return,
-            Delivery::AtLeastOnce(identifier) => ControlPacket::Puback(Ack::with_reason(identifier, reason)),
-            Delivery::ExactlyOnce(identifier) => ControlPacket::Pubrec(Ack::with_reason(identifier, reason)),
+            Delivery::AtLeastOnce(identifier) => ControlPacket::Puback(ack(identifier)),
+            Delivery::ExactlyOnce(identifier) => ControlPacket::Pubrec(ack(identifier)),
         };
         self.residents.send(conn, &packet, out);
     }
@@ -210,11 +222,18 @@ impl Shard {
         if let Some(client_identifier) = self.client_identifier(conn) {
             out.tell(Event::PublishDenied { client_identifier, topic });
         }
-        let told = version == Version::V5;
-        if told {
-            self.release_identifier(slot, publish);
+        if version != Version::V5 {
+            self.acknowledge(conn, publish, ReasonCode::Success, Properties::EMPTY, out);
+            return;
         }
-        self.acknowledge(conn, publish, if told { reason } else { ReasonCode::Success }, out);
+        self.release_identifier(slot, publish);
+        let why = match reason {
+            ReasonCode::TopicNameInvalid => "the topic has more levels than the server allows",
+            _ => "topics that begin with $ belong to the server",
+        };
+        let mut words = PropertiesBuf::new();
+        self.residents.explain(conn, 0, &why, &mut words);
+        self.acknowledge(conn, publish, reason, words.as_properties(), out);
     }
 
     /// A message of the server itself, or a Will: retained if it asks for it, and routed.

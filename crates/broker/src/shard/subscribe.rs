@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 use hexmq_session::Now;
 use hexmq_topic::SubscriptionFilter;
 use hexmq_wire::{
-    ControlPacket, Properties, ReasonCode, RetainHandling, Suback, Subscribe, Subscription, Unsuback,
-    Unsubscribe, Version,
+    ControlPacket, Properties, PropertiesBuf, ReasonCode, RetainHandling, Suback, Subscribe, Subscription,
+    Unsuback, Unsubscribe, Version,
 };
 
 use super::Shard;
 use crate::index::{NewEntry, Subscribed};
 use crate::retained::Cursor;
-use crate::session::{Handout, Held};
+use crate::session::{Granted, Handout, Held};
 use crate::{CloseReason, ConnId, Event, Flow, Namespace, Sink};
 
 impl Shard {
@@ -34,6 +34,7 @@ impl Shard {
             return Flow::Closed;
         }
         let identifier = subscribe.properties.subscription_identifiers().next().and_then(NonZeroU32::new);
+        let mut refusal = None;
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
         for subscription in subscribe.subscriptions.iter() {
             let filter = subscription.topic_filter;
@@ -50,15 +51,20 @@ impl Shard {
                     if let Some(client_identifier) = self.client_identifier(conn) {
                         out.tell(Event::SubscriptionDenied { client_identifier, filter, reason });
                     }
+                    refusal = Some(why_refused(reason));
                     // [V4 MQTT-3.9.3-2] 3.x has one code for all refusals.
                     if version == Version::V5 { reason.as_u8() } else { 0x80 }
                 }
             });
         }
+        let mut words = PropertiesBuf::new();
+        if let Some(why) = refusal {
+            self.residents.explain(conn, codes.len(), &why, &mut words);
+        }
         let suback = Suback {
             // [V4 MQTT-2.3.1-7, V4 MQTT-3.8.4-2, V4 MQTT-3.9.3-1, V5 MQTT-2.2.1-6, V5 MQTT-3.8.4-2, V5 MQTT-3.9.3-1]
             packet_identifier: subscribe.packet_identifier,
-            properties: Properties::EMPTY,
+            properties: words.as_properties(),
             reason_codes: &codes,
         };
         self.residents.send(conn, &ControlPacket::Suback(suback), out);
@@ -103,8 +109,10 @@ impl Shard {
             handouts.retain(|handout| *handout.filter != *text);
             handouts.push_back(Handout {
                 filter: text.into(),
-                qos: options.qos,
-                subscription_identifier: identifier.map(NonZeroU32::get),
+                granted: Granted {
+                    qos: options.qos,
+                    subscription_identifier: identifier.map(NonZeroU32::get),
+                },
                 cursor: Cursor::default(),
             });
         }
@@ -161,6 +169,16 @@ impl Shard {
         if shared {
             census.subscriptions_shared = census.subscriptions_shared.saturating_add_signed(by);
         }
+    }
+}
+
+/// For the Reason String of a SUBACK.
+fn why_refused(reason: ReasonCode) -> &'static str {
+    match reason {
+        ReasonCode::TopicFilterInvalid => "a filter has more levels than the server allows",
+        ReasonCode::NotAuthorized => "$hexmq is for administrators",
+        ReasonCode::QuotaExceeded => "the session has as many subscriptions as the server allows",
+        _ => reason.name(),
     }
 }
 

@@ -29,8 +29,11 @@ macro_rules! topics3 {
     };
 }
 
+/// A count and the topics of its averages.
+type Load = (fn(&Census) -> u64, [&'static str; 3]);
+
 /// Rates per minute, averaged over 1, 5 and 15 minutes, as the load of a Unix system.
-const LOADS: [(fn(&Census) -> u64, [&str; 3]); 8] = [
+const LOADS: [Load; 8] = [
     (|c| c.packets_received, topics3!("messages/received")),
     (|c| c.packets_sent, topics3!("messages/sent")),
     (|c| c.publish_received, topics3!("publish/received")),
