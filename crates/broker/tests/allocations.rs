@@ -1,0 +1,239 @@
+//! The message path does not allocate: not for QoS 0, and not for QoS 1 and 2 between clients
+//! that are on line.
+#![allow(unsafe_code, reason = "a counting allocator is a GlobalAlloc")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use hexmq_broker::{
+    Answer, Batch, CloseReason, ConnId, Event, Flow, HoldId, Limits, Partial, Peer, Permit, Question, Shard,
+    ShardId, Shared, Sink,
+};
+use hexmq_session::{Mono, Now, Wall};
+use hexmq_wire::{
+    Ack, Connect, ControlPacket, Delivery, Frame, Properties, Publish, QoS, Subscribe, SubscriptionOptions,
+    SubscriptionsBuf, Version,
+};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged; counting touches only a
+// thread-local cell that needs no allocation of its own.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps GlobalAlloc's contract.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps GlobalAlloc's contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps GlobalAlloc's contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Outputs that are written away after every turn, with their memory kept.
+#[derive(Default)]
+struct World {
+    outputs: Vec<Vec<u8>>,
+    batch: Batch,
+    told: u64,
+}
+
+impl Sink for World {
+    fn output(&mut self, conn: ConnId) -> &mut Vec<u8> {
+        &mut self.outputs[conn.slot as usize]
+    }
+    fn output_len(&self, conn: ConnId) -> usize {
+        self.outputs[conn.slot as usize].len()
+    }
+    fn close(&mut self, _: ConnId, _: CloseReason) {}
+    fn resume(&mut self, _: ConnId) {}
+    fn partial(&self, _: ConnId) -> Partial {
+        Partial::default()
+    }
+    fn forward(&mut self, _: ShardId) -> &mut Batch {
+        &mut self.batch
+    }
+    fn congested(&self, _: ShardId) -> bool {
+        false
+    }
+    fn ask(&mut self, _: HoldId, _: Question<'_>) -> Option<Answer> {
+        Some(Answer::Admit { permit: Permit::default(), data: None })
+    }
+    fn tell(&mut self, _: Event<'_>) {
+        self.told += 1;
+    }
+}
+
+struct Bench {
+    shard: Shard,
+    world: World,
+    now: Now,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let now = Now { mono: Mono(1_000), wall: Wall(1_700_000_000_000) };
+        let limits = Limits { sys_interval_s: 0, ..Limits::default() };
+        let shared = Arc::new(Shared::new(1, &limits, 7, now));
+        let shard = Shard::new(ShardId(0), Arc::new(limits), shared, now);
+        Bench { shard, world: World::default(), now }
+    }
+
+    fn connect(&mut self, name: &str, version: Version) -> ConnId {
+        let peer = Peer { address: "test".into(), loopback: true, listener: 0 };
+        let conn = self.shard.open(peer, self.now);
+        self.world.outputs.resize_with(conn.slot as usize + 1, Vec::new);
+        let connect = ControlPacket::Connect(Connect {
+            version,
+            clean_start: true,
+            keep_alive_s: 60,
+            client_identifier: name,
+            will: None,
+            user_name: None,
+            password: None,
+            properties: Properties::EMPTY,
+        });
+        self.send(conn, version, &connect);
+        conn
+    }
+
+    fn subscribe(&mut self, conn: ConnId, version: Version, filter: &str, qos: QoS) {
+        let mut subscriptions = SubscriptionsBuf::default();
+        let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
+        subscriptions.push(filter, options, version).unwrap();
+        let subscribe = ControlPacket::Subscribe(Subscribe {
+            packet_identifier: NonZeroU16::MIN,
+            properties: Properties::EMPTY,
+            subscriptions: subscriptions.as_subscriptions(),
+        });
+        self.send(conn, version, &subscribe);
+    }
+
+    fn send(&mut self, conn: ConnId, version: Version, packet: &ControlPacket<'_>) {
+        let mut bytes = Vec::new();
+        packet.encode(version, &mut bytes).unwrap();
+        assert_eq!(self.receive(conn, &bytes), Flow::Continue);
+        self.world.outputs.iter_mut().for_each(Vec::clear);
+    }
+
+    fn receive(&mut self, conn: ConnId, bytes: &[u8]) -> Flow {
+        self.shard.receive(conn, Frame::new(bytes), self.now, &mut self.world)
+    }
+}
+
+fn publish(topic: &str, delivery: Delivery, version: Version) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let publish = Publish {
+        dup: false,
+        delivery,
+        retain: false,
+        topic_name: topic,
+        properties: Properties::EMPTY,
+        payload: &[b'x'; 64],
+    };
+    ControlPacket::Publish(publish).encode(version, &mut bytes).unwrap();
+    bytes
+}
+
+fn ack(
+    make: impl Fn(Ack<'static>) -> ControlPacket<'static>,
+    identifier: NonZeroU16,
+    version: Version,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    make(Ack::success(identifier)).encode(version, &mut bytes).unwrap();
+    bytes
+}
+
+/// Allocations of `messages` messages to four subscribers of two versions, after a warm-up.
+fn allocations(qos: QoS, messages: u32) -> u64 {
+    let mut bench = Bench::new();
+    let publisher = bench.connect("publisher", Version::V5);
+    let versions = [Version::V4, Version::V5, Version::V4, Version::V5];
+    let subscribers: Vec<(ConnId, Version)> = versions
+        .into_iter()
+        .enumerate()
+        .map(|(number, version)| {
+            let conn = bench.connect(&format!("subscriber-{number}"), version);
+            bench.subscribe(conn, version, "sensors/+/temperature", qos);
+            (conn, version)
+        })
+        .collect();
+    let own = NonZeroU16::MIN;
+    let delivery = match qos {
+        QoS::AtMostOnce => Delivery::AtMostOnce,
+        QoS::AtLeastOnce => Delivery::AtLeastOnce(own),
+        QoS::ExactlyOnce => Delivery::ExactlyOnce(own),
+    };
+    let message = publish("sensors/7/temperature", delivery, Version::V5);
+    let pubrel = ack(ControlPacket::Pubrel, own, Version::V5);
+    let mut acks = vec![Vec::with_capacity(16); 3];
+    let mut turn = |bench: &mut Bench, number: u32| {
+        bench.receive(publisher, &message);
+        if qos == QoS::ExactlyOnce {
+            bench.receive(publisher, &pubrel);
+        }
+        let identifier = NonZeroU16::new((number % 65_535) as u16 + 1).unwrap();
+        for &(conn, version) in &subscribers {
+            let answer: [fn(Ack<'static>) -> ControlPacket<'static>; 2] = match qos {
+                QoS::AtMostOnce => break,
+                QoS::AtLeastOnce => [ControlPacket::Puback, ControlPacket::Puback],
+                QoS::ExactlyOnce => [ControlPacket::Pubrec, ControlPacket::Pubcomp],
+            };
+            for (make, bytes) in answer.iter().zip(&mut acks).take(qos as usize) {
+                bytes.clear();
+                make(Ack::success(identifier)).encode(version, bytes).unwrap();
+                bench.shard.receive(conn, Frame::new(bytes), bench.now, &mut bench.world);
+            }
+        }
+        bench.world.outputs.iter_mut().for_each(Vec::clear);
+    };
+    for number in 0..1_000 {
+        turn(&mut bench, number);
+    }
+    let before = ALLOCATIONS.with(Cell::get);
+    for number in 1_000..1_000 + messages {
+        turn(&mut bench, number);
+    }
+    let spent = ALLOCATIONS.with(Cell::get) - before;
+    let census = bench.shard.census();
+    assert_eq!(
+        census.publish_sent,
+        4 * u64::from(1_000 + messages),
+        "every message reached every subscriber"
+    );
+    assert_eq!(census.messages_in_flight, 0, "every message was acknowledged");
+    assert_eq!(census.messages_stored, 0, "no body is kept");
+    assert_eq!(bench.world.told, 5, "only the five connects were worth telling");
+    spent
+}
+
+#[test]
+fn qos_0_does_not_allocate() {
+    assert_eq!(allocations(QoS::AtMostOnce, 5_000), 0);
+}
+
+#[test]
+fn qos_1_between_clients_on_line_does_not_allocate() {
+    assert_eq!(allocations(QoS::AtLeastOnce, 5_000), 0);
+}
+
+#[test]
+fn qos_2_between_clients_on_line_does_not_allocate() {
+    assert_eq!(allocations(QoS::ExactlyOnce, 5_000), 0);
+}
