@@ -1,6 +1,7 @@
 //! Everything a delivery touches: the connections and sessions of a shard and the messages they
 //! wait for.
 
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -26,7 +27,15 @@ pub(crate) struct Residents {
     pub(crate) census: Census,
     layouts: Layouts,
     /// Sessions whose retained messages can go on, each once.
-    pub(crate) handout_ready: std::collections::VecDeque<u32>,
+    pub(crate) handout_ready: VecDeque<Listed>,
+}
+
+/// A session whose retained messages can go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listed {
+    pub(crate) slot: u32,
+    /// Its output was full when it was looked at last.
+    pub(crate) was_full: bool,
 }
 
 /// A message while it is delivered: kept at most once, encoded once per layout.
@@ -76,7 +85,7 @@ impl Residents {
             messages: Messages::default(),
             census: Census::default(),
             layouts: Layouts::default(),
-            handout_ready: std::collections::VecDeque::new(),
+            handout_ready: VecDeque::new(),
         }
     }
 
@@ -290,7 +299,7 @@ impl Residents {
             && !rare.handouts.is_empty()
             && !std::mem::replace(&mut rare.handout_listed, true)
         {
-            self.handout_ready.push_back(slot);
+            self.handout_ready.push_back(Listed { slot, was_full: false });
         }
     }
 

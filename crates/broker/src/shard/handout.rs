@@ -8,6 +8,7 @@ use hexmq_topic::TopicFilter;
 use hexmq_wire::QoS;
 
 use super::Shard;
+use crate::residents::Listed;
 use crate::retained::{Progress, RetainedMessage};
 use crate::session::Handout;
 use crate::{ConnId, Message, Namespace, Sink};
@@ -21,7 +22,10 @@ enum Slice {
     Done,
     /// The budget is spent.
     Spent,
-    /// The client has no room: acknowledgements or a drained output start it again.
+    /// The output is long enough for now.
+    Full,
+    /// The window has no room, or there is no connection: an acknowledgement or a new connection
+    /// lists the session again.
     Blocked,
 }
 
@@ -31,12 +35,11 @@ impl Shard {
         self.handouts_wait
     }
 
-    /// One slice of every long walk. Called at the beginning of a turn, when all outputs were
-    /// offered to the kernel; true if there is more to do at once.
+    /// One slice of every long walk, once in each turn; true if another turn is to follow at once.
     pub fn work(&mut self, now: Now, out: &mut impl Sink) -> bool {
         let mut more = false;
         for _ in 0..self.residents.handout_ready.len() {
-            let Some(slot) = self.residents.handout_ready.pop_front() else { break };
+            let Some(Listed { slot, was_full }) = self.residents.handout_ready.pop_front() else { break };
             if let Some(rare) = self.residents.sessions.at_mut(slot).and_then(|session| session.rare.as_mut())
             {
                 rare.handout_listed = false;
@@ -44,8 +47,14 @@ impl Shard {
             match self.hand_out(slot, now, out) {
                 Slice::Done | Slice::Blocked => {}
                 Slice::Spent => {
-                    self.list_handout(slot);
+                    self.list_handout(slot, false);
                     more = true;
+                }
+                Slice::Full => {
+                    // Perhaps by this turn's own output, which is written before the next one. If
+                    // it is still full then, the kernel's leave to write brings the turn.
+                    more |= !was_full;
+                    self.list_handout(slot, true);
                 }
             }
         }
@@ -53,12 +62,12 @@ impl Shard {
         more
     }
 
-    fn list_handout(&mut self, slot: u32) {
+    fn list_handout(&mut self, slot: u32, was_full: bool) {
         let rare = self.residents.sessions.at_mut(slot).and_then(|session| session.rare.as_mut());
         if let Some(rare) = rare
             && !std::mem::replace(&mut rare.handout_listed, true)
         {
-            self.residents.handout_ready.push_back(slot);
+            self.residents.handout_ready.push_back(Listed { slot, was_full });
         }
     }
 
@@ -68,8 +77,7 @@ impl Shard {
         let namespace = session.key.namespace;
         let conn = ConnId { slot: conn, generation: self.residents.connections.generation(conn) };
         if out.output_len(conn) >= OUTPUT_MARK_BYTES {
-            // The kernel has not taken what was offered; `drained` comes when it has.
-            return Slice::Blocked;
+            return Slice::Full;
         }
         let mut budget = self.residents.limits.handout_budget.max(1);
         loop {
@@ -124,7 +132,7 @@ impl Shard {
                 return ControlFlow::Break(());
             }
             if out.output_len(conn) >= OUTPUT_MARK_BYTES {
-                // It was filled in this turn; what the kernel leaves is seen at the next slice.
+                slice = Slice::Full;
                 return ControlFlow::Break(());
             }
             sent += 1;
