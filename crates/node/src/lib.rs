@@ -1,1 +1,28 @@
-//! The shard loop: readiness, lobby, mailboxes around the deciding core.
+//! The shard loop: sockets, threads and clocks around the deciding core.
+//!
+//! One thread per shard runs a readiness loop (`ShardLoop`). Every shard accepts; a connection
+//! waits in the lobby until its first packet shows where its session lives, and is handed there
+//! with what was read. Between shards go batches of messages in bounded lanes.
+//!
+//! Guarantees: nothing in a turn waits; one write per touched connection and turn; every queue is
+//! bounded, and a full lane pauses what feeds it instead of dropping; an idle connection owns no
+//! buffer; a receiver that takes nothing is given up in bounded time.
+//!
+//! Not here: what a packet means (`hexmq-broker`), users, logs, HTTP.
+
+mod authority;
+mod clock;
+mod gate;
+mod link;
+mod links;
+mod lobby;
+mod mail;
+mod mailbox;
+mod node;
+mod shard_loop;
+mod tap;
+
+pub use authority::{Authority, Decision};
+pub use clock::Clock;
+pub use node::{Counted, Handle, Node, Setup};
+pub use tap::{Notice, Tap};

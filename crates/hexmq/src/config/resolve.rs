@@ -1,0 +1,282 @@
+//! From settings to a configuration that can be used as it is.
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use argon2::password_hash::phc::PasswordHash;
+use hexmq_broker::Limits;
+use hexmq_transport::Endpoint;
+
+use super::file::UserEntry;
+use super::{ByteSize, ConfigError, ConfigFile, Durability, HttpAddress, LogLevel, Secret, Settings, Span};
+
+/// A resolved configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Where MQTT is served; never empty.
+    pub(crate) listen: Vec<Endpoint>,
+    /// Where the API is served.
+    pub(crate) http: HttpAddress,
+    /// The directory for what is durable, made at start if it was asked for.
+    pub(crate) data: PathBuf,
+    /// Whether `data` was asked for and is to be made.
+    pub(crate) make_data: bool,
+    /// Keep nothing.
+    pub(crate) ephemeral: bool,
+    /// When acknowledgements are given.
+    pub(crate) durability: Durability,
+    /// Data-plane threads.
+    pub(crate) shards: NonZeroU16,
+    /// Whether clients without credentials may come from anywhere.
+    pub(crate) allow_anonymous: bool,
+    /// `None`: one is generated.
+    pub(crate) admin_password: Option<Secret>,
+    /// Time without progress after which a receiver is given up.
+    pub(crate) write_timeout: Duration,
+    /// What is told on stderr.
+    pub(crate) log: LogLevel,
+    /// Connected clients; `None`: as many as there are descriptors.
+    pub(crate) clients: Option<u32>,
+    /// The bounds of the core.
+    pub(crate) limits: Limits,
+    /// Who may connect.
+    pub(crate) users: Vec<User>,
+}
+
+/// A client that may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    /// User Name.
+    pub(crate) name: String,
+    /// A checked argon2id PHC string.
+    pub(crate) password_hash: PasswordHash,
+}
+
+const DEFAULT_LISTEN: &str = "mqtt://127.0.0.1:1883";
+const DEFAULT_HTTP: &str = "127.0.0.1:18083";
+const SHARDS_MAX: u16 = 256;
+
+impl Config {
+    /// Joins flags and file, fills in the defaults and checks every value.
+    pub(crate) fn resolve(flags: Settings, file: ConfigFile) -> Result<Config, ConfigError> {
+        let mut in_file = file.settings;
+        if !file.listener.is_empty() {
+            let urls = file.listener.into_iter().map(|listener| listener.url);
+            in_file.listen.get_or_insert_default().extend(urls);
+        }
+        let given = flags.or(in_file);
+        Ok(Config {
+            listen: listen(given.listen.as_deref())?,
+            http: match given.http {
+                Some(http) => http,
+                None => DEFAULT_HTTP.parse().map_err(|error| ConfigError::key("http", error))?,
+            },
+            make_data: given.data.is_some() && given.ephemeral != Some(true),
+            data: given.data.clone().unwrap_or_else(|| PathBuf::from("hexmq-data")),
+            ephemeral: given.ephemeral.unwrap_or(false),
+            durability: given.durability.unwrap_or(Durability::Memory),
+            shards: shards(given.shards)?,
+            allow_anonymous: given.allow_anonymous.unwrap_or(false),
+            admin_password: given.admin_password.clone(),
+            write_timeout: at_least("write_timeout", given.write_timeout, "60s", 1)?.0,
+            log: given.log.unwrap_or(LogLevel(tracing::level_filters::LevelFilter::INFO)),
+            clients: given.clients,
+            limits: limits(&given)?,
+            users: users(file.user)?,
+        })
+    }
+
+    /// The keys in which `new` differs and which are read only when the server starts.
+    pub(crate) fn needs_restart(&self, new: &Config) -> Vec<&'static str> {
+        let differs = [
+            ("listen", self.listen != new.listen),
+            ("http", self.http != new.http),
+            ("data", self.data != new.data),
+            ("shards", self.shards != new.shards),
+            ("admin_password", self.admin_password != new.admin_password),
+            ("clients", self.clients != new.clients),
+            ("write_timeout", self.write_timeout != new.write_timeout),
+            ("retained_messages", self.limits.retained_messages != new.limits.retained_messages),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+}
+
+fn listen(urls: Option<&[String]>) -> Result<Vec<Endpoint>, ConfigError> {
+    let default = [DEFAULT_LISTEN.to_owned()];
+    let urls = urls.unwrap_or(&default);
+    if urls.is_empty() {
+        return Err(ConfigError::key("listen", "the list is empty").hint("leave it out for the default"));
+    }
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for url in urls {
+        let endpoint: Endpoint = url.parse().map_err(|error| ConfigError::key("listen", error))?;
+        let any_port = matches!(endpoint, Endpoint::Tcp { port: 0, .. });
+        if endpoints.contains(&endpoint) && !any_port {
+            return Err(ConfigError::key("listen", format!("{endpoint} is given twice")));
+        }
+        endpoints.push(endpoint);
+    }
+    Ok(endpoints)
+}
+
+fn shards(given: Option<NonZeroU16>) -> Result<NonZeroU16, ConfigError> {
+    let cores = || {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        u16::try_from(cores).unwrap_or(SHARDS_MAX).min(SHARDS_MAX)
+    };
+    match given {
+        Some(n) if n.get() > SHARDS_MAX => {
+            Err(ConfigError::key("shards", format!("{n} is more than {SHARDS_MAX}")))
+        }
+        Some(n) => Ok(n),
+        None => Ok(NonZeroU16::new(cores()).unwrap_or(NonZeroU16::MIN)),
+    }
+}
+
+fn at_least(key: &str, given: Option<Span>, default: &str, least_ms: u64) -> Result<Span, ConfigError> {
+    let span = match given {
+        Some(span) => span,
+        None => default.parse().map_err(|error| ConfigError::key(key, error))?,
+    };
+    if span.as_ms() < least_ms {
+        return Err(ConfigError::key(key, format!("{span} is too short; at least {least_ms}ms")));
+    }
+    Ok(span)
+}
+
+fn limits(given: &Settings) -> Result<Limits, ConfigError> {
+    let base = Limits::default();
+    let packet = given.maximum_packet_size.map_or(u64::from(base.maximum_packet_size), |size| size.0);
+    // The largest packet MQTT can say: 268,435,455 bytes after five bytes of fixed header.
+    let packet = u32::try_from(packet).ok().filter(|n| (64..=268_435_460).contains(n)).ok_or_else(|| {
+        ConfigError::key("maximum_packet_size", format!("{} is not from 64B to 268435460B", ByteSize(packet)))
+    })?;
+    let positive = |key: &str, value: u64| match value {
+        0 => Err(ConfigError::key(key, "0 would let nothing pass; at least 1")),
+        value => Ok(value),
+    };
+    let receive_maximum = given.receive_maximum.unwrap_or(base.receive_maximum);
+    let in_flight = given.in_flight_per_session.unwrap_or(base.in_flight_per_session);
+    let queue_messages = given.session_queue_messages.unwrap_or(base.session_queue_messages);
+    let queue_bytes = given.session_queue_bytes.map_or(base.session_queue_bytes, |size| size.0);
+    let topic_depth = given.topic_depth.unwrap_or(base.topic_depth);
+    positive("receive_maximum", receive_maximum.into())?;
+    positive("in_flight_per_session", in_flight.into())?;
+    positive("session_queue_messages", queue_messages.into())?;
+    positive("session_queue_bytes", queue_bytes)?;
+    positive("topic_depth", topic_depth.into())?;
+    Ok(Limits {
+        maximum_packet_size: packet,
+        receive_maximum,
+        topic_alias_maximum: given.topic_alias_maximum.unwrap_or(base.topic_alias_maximum),
+        in_flight_per_session: in_flight,
+        session_queue_messages: queue_messages,
+        session_queue_bytes: queue_bytes,
+        write_buffer_bytes: write_buffer(given.write_buffer_bytes, base.write_buffer_bytes)?,
+        retained_messages: given.retained_messages.unwrap_or(base.retained_messages),
+        subscriptions_per_session: given.subscriptions_per_session.unwrap_or(base.subscriptions_per_session),
+        topic_depth,
+        session_expiry_max_s: given
+            .session_expiry_max
+            .map(|s| seconds("session_expiry_max", s))
+            .transpose()?,
+        connect_timeout_ms: at_least("connect_timeout", given.connect_timeout, "10s", 1)?.as_ms(),
+        keep_alive_max_s: given.keep_alive_max.map(|s| seconds("keep_alive_max", s)).transpose()?,
+        sys_interval_s: given
+            .sys_interval
+            .map(|s| seconds("sys_interval", s))
+            .transpose()?
+            .unwrap_or(base.sys_interval_s),
+        ..base
+    })
+}
+
+fn write_buffer(given: Option<ByteSize>, default: usize) -> Result<usize, ConfigError> {
+    let Some(size) = given else { return Ok(default) };
+    let bytes = usize::try_from(size.0).ok().filter(|n| *n >= 4096);
+    bytes.ok_or_else(|| ConfigError::key("write_buffer_bytes", format!("{size} is too small; at least 4KiB")))
+}
+
+/// Whole seconds that fit.
+fn seconds<T: TryFrom<u64>>(key: &str, span: Span) -> Result<T, ConfigError> {
+    if !span.as_ms().is_multiple_of(1000) {
+        return Err(ConfigError::key(key, format!("{span} is not a number of whole seconds")));
+    }
+    T::try_from(span.as_ms() / 1000).map_err(|_| ConfigError::key(key, format!("{span} is too long")))
+}
+
+fn users(entries: Vec<UserEntry>) -> Result<Vec<User>, ConfigError> {
+    let mut users: Vec<User> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let key = format!("user {:?}", entry.name);
+        if users.iter().any(|user| user.name == entry.name) {
+            return Err(ConfigError::key(&key, "is named twice"));
+        }
+        let hash = PasswordHash::new(&entry.password_hash).map_err(|error| {
+            ConfigError::key(&key, format!("password_hash cannot be read: {error}"))
+                .hint("make one with `hexmq user hash`")
+        })?;
+        if hash.algorithm.as_str() != "argon2id" || hash.hash.is_none() || hash.salt.is_none() {
+            return Err(ConfigError::key(&key, "password_hash is not an argon2id hash with its salt")
+                .hint("make one with `hexmq user hash`"));
+        }
+        users.push(User { name: entry.name, password_hash: hash });
+    }
+    Ok(users)
+}
+
+/// The configuration as a TOML file that gives the same one; passwords and hashes are left out.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listen: Vec<String> =
+            self.listen.iter().map(|endpoint| format!("{:?}", endpoint.to_string())).collect();
+        writeln!(f, "listen = [{}]", listen.join(", "))?;
+        writeln!(f, "http = \"{}\"", self.http)?;
+        if self.make_data {
+            writeln!(f, "data = {:?}", self.data.display().to_string())?;
+        }
+        writeln!(f, "ephemeral = {}", self.ephemeral)?;
+        writeln!(f, "durability = \"{}\"", self.durability)?;
+        writeln!(f, "shards = {}", self.shards)?;
+        writeln!(f, "allow_anonymous = {}", self.allow_anonymous)?;
+        match self.admin_password {
+            Some(_) => writeln!(f, "# admin_password is set")?,
+            None => writeln!(f, "# admin_password is generated at start")?,
+        }
+        writeln!(f, "write_timeout = \"{}\"", Span(self.write_timeout))?;
+        writeln!(f, "log = \"{}\"", self.log)?;
+        if let Some(clients) = self.clients {
+            writeln!(f, "clients = {clients}")?;
+        }
+        write_limits(f, &self.limits)?;
+        for user in &self.users {
+            writeln!(f, "# user {:?} (hash not shown)", user.name)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_limits(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
+    let seconds = |s: u64| Span(Duration::from_secs(s));
+    writeln!(f, "connect_timeout = \"{}\"", Span(Duration::from_millis(limits.connect_timeout_ms)))?;
+    writeln!(f, "maximum_packet_size = \"{}\"", ByteSize(limits.maximum_packet_size.into()))?;
+    writeln!(f, "receive_maximum = {}", limits.receive_maximum)?;
+    writeln!(f, "topic_alias_maximum = {}", limits.topic_alias_maximum)?;
+    writeln!(f, "in_flight_per_session = {}", limits.in_flight_per_session)?;
+    writeln!(f, "session_queue_messages = {}", limits.session_queue_messages)?;
+    writeln!(f, "session_queue_bytes = \"{}\"", ByteSize(limits.session_queue_bytes))?;
+    writeln!(f, "write_buffer_bytes = \"{}\"", ByteSize(limits.write_buffer_bytes as u64))?;
+    writeln!(f, "retained_messages = {}", limits.retained_messages)?;
+    writeln!(f, "subscriptions_per_session = {}", limits.subscriptions_per_session)?;
+    writeln!(f, "topic_depth = {}", limits.topic_depth)?;
+    if let Some(s) = limits.session_expiry_max_s {
+        writeln!(f, "session_expiry_max = \"{}\"", seconds(s.into()))?;
+    }
+    if let Some(s) = limits.keep_alive_max_s {
+        writeln!(f, "keep_alive_max = \"{}\"", seconds(s.into()))?;
+    }
+    writeln!(f, "sys_interval = \"{}\"", seconds(limits.sys_interval_s.into()))
+}

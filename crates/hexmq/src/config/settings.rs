@@ -1,0 +1,130 @@
+//! Every setting once: the flag of `hexmq serve`, the TOML key of the same name, and its help.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use super::units::{ByteSize, Span};
+use super::{Durability, HttpAddress, LogLevel, Secret};
+
+macro_rules! settings {
+    ($($(#[$meta:meta])* $name:ident: $ty:ty,)+) => {
+        /// The settings as they were given; `None` where they were not.
+        #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
+        #[serde(default)]
+        pub(crate) struct Settings { $($(#[$meta])* pub(crate) $name: Option<$ty>,)+ }
+
+        impl Settings {
+            /// The TOML keys.
+            pub(crate) const KEYS: &'static [&'static str] = &[$(stringify!($name),)+];
+
+            /// These settings, and those of `other` where these say nothing.
+            pub(crate) fn or(self, other: Settings) -> Settings {
+                Settings { $($name: self.$name.or(other.$name),)+ }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Listen for MQTT: mqtt://HOST:PORT (port 0 = any free one) or unix:///path. Repeatable
+    /// [default: mqtt://127.0.0.1:1883]
+    #[arg(long, value_name = "URL", action = clap::ArgAction::Append, num_args = 1)]
+    listen: Vec<String>,
+
+    /// Where the HTTP API listens, or `off` [default: 127.0.0.1:18083]
+    #[arg(long, value_name = "ADDR")]
+    http: HttpAddress,
+
+    /// Directory for everything durable; this build keeps nothing there yet [default: hexmq-data]
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+
+    /// Keep nothing
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    ephemeral: bool,
+
+    /// When a message is acknowledged; this build has `memory` only [default: memory]
+    #[arg(long, value_name = "MODE")]
+    durability: Durability,
+
+    /// Data-plane threads [default: cores]
+    #[arg(long, value_name = "N")]
+    shards: NonZeroU16,
+
+    /// Allow clients without credentials from anywhere, not only from this machine
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    allow_anonymous: bool,
+
+    /// Password of `admin` on the HTTP API [default: generated, printed once on stderr]
+    #[arg(long, value_name = "PW", env = "HEXMQ_ADMIN_PASSWORD", hide_env_values = true)]
+    admin_password: Secret,
+
+    /// Time for a whole CONNECT [default: 10s]
+    #[arg(long, value_name = "TIME")]
+    connect_timeout: Span,
+
+    /// Time a receiver may take nothing although bytes wait for it [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    write_timeout: Span,
+
+    /// What is told on stderr: off, error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log: LogLevel,
+
+    /// Largest packet accepted [default: 16MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    maximum_packet_size: ByteSize,
+
+    /// Unacknowledged QoS 1 and 2 messages a client may send at once [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    receive_maximum: u16,
+
+    /// Topic Aliases a client may set [default: 64]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    topic_alias_maximum: u16,
+
+    /// QoS 1 and 2 messages on their way to one session at once [default: 64]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    in_flight_per_session: u16,
+
+    /// Messages that wait for one session; more drop the oldest [default: 10000]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    session_queue_messages: u32,
+
+    /// Bytes that wait for one session; more drop the oldest [default: 64MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    session_queue_bytes: ByteSize,
+
+    /// Bytes that wait for one connection to become writable [default: 4MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    write_buffer_bytes: ByteSize,
+
+    /// Retained messages [default: 1000000]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    retained_messages: u64,
+
+    /// Subscriptions of one session [default: 100000]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    subscriptions_per_session: u32,
+
+    /// Connected clients [default: the descriptor limit]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    clients: u32,
+
+    /// Longest Session Expiry Interval, also for sessions of 3.x clients [default: never]
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    session_expiry_max: Span,
+
+    /// Levels of a topic [default: 128]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    topic_depth: u16,
+
+    /// Longest Keep Alive of MQTT 5 clients; a longer one is replaced (Server Keep Alive)
+    /// [default: as the client asks]
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    keep_alive_max: Span,
+
+    /// Time between two updates of $SYS; 0 turns them off [default: 10s]
+    #[arg(long, value_name = "TIME")]
+    sys_interval: Span,
+}

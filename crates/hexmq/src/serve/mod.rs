@@ -1,0 +1,220 @@
+//! The server put together: listeners, shards, users, logs and the control plane.
+//!
+//! stdout carries one line for each bound listener and then `ready`; everything else goes to
+//! stderr, so that a script can wait for the server without a sleep.
+
+mod backend;
+mod log;
+mod notify;
+mod signals;
+mod tap;
+mod users;
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use hexmq_http::{AdminPassword, Server, Service};
+use hexmq_node::{Node, Setup};
+use hexmq_observe::Observer;
+use hexmq_transport::{Listener, descriptor_limit, raise_descriptor_limit};
+
+use crate::command::serve::Args;
+use crate::config::{Config, HttpAddress};
+use backend::NodeBackend;
+use signals::Signal;
+use tap::ObserverTap;
+use users::Users;
+
+/// How often it is looked whether a shard has died.
+const WATCH: Duration = Duration::from_secs(1);
+/// Descriptors kept for everything that is no client.
+const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// Serves until a signal ends it. The error is for people.
+pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
+    let log = log::start(config.log).map_err(|error| format!("cannot start logging: {error}"))?;
+    let signals = signals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    if let Err(error) = raise_descriptor_limit() {
+        tracing::warn!("cannot raise the limit of open files: {error}");
+    }
+    let listeners = bind(config)?;
+    let http = bind_http(config)?;
+    if config.make_data {
+        std::fs::create_dir_all(&config.data)
+            .map_err(|error| format!("cannot make {}: {error}", config.data.display()))?;
+    }
+    let users = Arc::new(Users::new(config).map_err(|error| format!("no randomness: {error}"))?);
+    let observer = Arc::new(Observer::default());
+    let node = start_node(config, &users, &observer, &listeners)?;
+    let password = match &config.admin_password {
+        Some(password) => password.0.clone(),
+        None => generated_password().map_err(|error| format!("no randomness: {error}"))?,
+    };
+    let control = match http {
+        Some(http) => Some(start_http(http, config, &node, &observer, &password)?),
+        None => None,
+    };
+    announce(config, &listeners, control.as_ref(), &password).map_err(|error| format!("stdout: {error}"))?;
+    notify::tell("READY=1");
+    let outcome = watch(args, config, &signals, &node, &users, &log);
+    notify::tell("STOPPING=1");
+    tracing::info!("stopping");
+    // First the doors, then the guests.
+    drop(control);
+    drop(listeners);
+    node.stop();
+    tracing::info!("stopped");
+    log.flush();
+    outcome
+}
+
+fn bind(config: &Config) -> Result<Vec<Listener>, String> {
+    let mut listeners = Vec::new();
+    for endpoint in &config.listen {
+        listeners.extend(Listener::bind(endpoint, &config.listen).map_err(|error| error.to_string())?);
+    }
+    Ok(listeners)
+}
+
+fn bind_http(config: &Config) -> Result<Option<TcpListener>, String> {
+    match config.http {
+        HttpAddress::Off => Ok(None),
+        HttpAddress::On(address) => TcpListener::bind(address).map(Some).map_err(|error| {
+            format!("cannot listen on http://{address}: {error}\n  choose another address with --http, or --http off")
+        }),
+    }
+}
+
+fn start_node(
+    config: &Config,
+    users: &Arc<Users>,
+    observer: &Arc<Observer>,
+    listeners: &[Listener],
+) -> Result<Node, String> {
+    let by_descriptors = descriptor_limit().saturating_sub(RESERVED_DESCRIPTORS);
+    let clients_max = config.clients.map_or(by_descriptors, u64::from);
+    let setup = Setup {
+        shards: config.shards.get(),
+        limits: Arc::new(config.limits.clone()),
+        clients_max: usize::try_from(clients_max).unwrap_or(usize::MAX),
+        write_timeout: config.write_timeout,
+        seed: getrandom::u64().map_err(|error| format!("no randomness: {error}"))?,
+        authority_threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
+        authority: Arc::clone(users) as _,
+        tap: Arc::new(ObserverTap(Arc::clone(observer))),
+    };
+    Node::start(setup, listeners).map_err(|error| format!("cannot start the shards: {error}"))
+}
+
+fn start_http(
+    listener: TcpListener,
+    config: &Config,
+    node: &Node,
+    observer: &Arc<Observer>,
+    password: &str,
+) -> Result<Server, String> {
+    let service = Service {
+        backend: Box::new(NodeBackend::new(node.handle(), config)),
+        observer: Arc::clone(observer),
+        admin: AdminPassword::new(password),
+    };
+    Server::start(listener, service).map_err(|error| format!("cannot start the HTTP API: {error}"))
+}
+
+/// Letters and digits that cannot be taken for one another.
+const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// 120 random bits.
+fn generated_password() -> Result<String, getrandom::Error> {
+    let mut random = [0_u8; 24];
+    getrandom::fill(&mut random)?;
+    let letter = |byte: &u8| char::from(PASSWORD_LETTERS[usize::from(byte % 32)]);
+    Ok(random.iter().map(letter).collect())
+}
+
+/// Says what a newcomer needs on stderr, and what a script needs on stdout.
+fn announce(
+    config: &Config,
+    listeners: &[Listener],
+    control: Option<&Server>,
+    password: &str,
+) -> std::io::Result<()> {
+    eprintln!(
+        "hexmq {}: durability {} (a restart forgets sessions, queues and retained messages), {} shards",
+        env!("CARGO_PKG_VERSION"),
+        config.durability,
+        config.shards
+    );
+    let anonymous = if config.allow_anonymous { "from anywhere" } else { "from this machine only" };
+    eprintln!("clients without credentials: {anonymous}; users: {}", config.users.len());
+    if let Some(url) = listeners.iter().map(Listener::url).find(|url| url.starts_with("mqtt://"))
+        && let Some((host, port)) = url.trim_start_matches("mqtt://").rsplit_once(':')
+    {
+        let host = match host {
+            "0.0.0.0" | "[::]" => "127.0.0.1",
+            other => other.trim_start_matches('[').trim_end_matches(']'),
+        };
+        eprintln!("try: hexmq sub -h {host} -p {port} -t '#' -v");
+    }
+    if let Some(control) = control
+        && config.admin_password.is_none()
+    {
+        eprintln!(
+            "HTTP API at http://{}: user admin, password {password} (shown only now)",
+            control.address()
+        );
+    }
+    let mut stdout = std::io::stdout().lock();
+    for listener in listeners {
+        writeln!(stdout, "listening {}", listener.url())?;
+    }
+    if let Some(control) = control {
+        writeln!(stdout, "listening http://{}", control.address())?;
+    }
+    writeln!(stdout, "ready")?;
+    stdout.flush()
+}
+
+/// Waits for signals, and looks after the shards meanwhile.
+fn watch(
+    args: &Args,
+    config: &Config,
+    signals: &Receiver<Signal>,
+    node: &Node,
+    users: &Users,
+    log: &log::Log,
+) -> Result<(), String> {
+    let mut config = config.clone();
+    loop {
+        match signals.recv_timeout(WATCH) {
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Ok(Signal::Reload) => match args.resolve() {
+                Ok(new) => {
+                    reload(&config, &new, node, users, log);
+                    config = new;
+                }
+                Err(error) => tracing::error!("not reloaded, everything stays as it was: {error}"),
+            },
+            Err(RecvTimeoutError::Timeout) if node.has_failed() => {
+                return Err("a shard has died; see the message above".to_owned());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// Applies what can change live and names what cannot.
+fn reload(old: &Config, new: &Config, node: &Node, users: &Users, log: &log::Log) {
+    users.replace(new);
+    log.set_level(new.log);
+    node.handle().set_limits(&Arc::new(new.limits.clone()));
+    let fixed = old.needs_restart(new);
+    if fixed.is_empty() {
+        tracing::info!("reloaded: users, log level, limits");
+    } else {
+        tracing::warn!("reloaded: users, log level, limits; these need a restart: {}", fixed.join(", "));
+    }
+}

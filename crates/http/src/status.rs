@@ -1,0 +1,110 @@
+//! What the server says about itself.
+
+use std::time::Duration;
+
+use hexmq_broker::{Census, ShardId};
+use serde::Serialize;
+
+/// What the API asks the server behind it. Calls may wait, but not longer than they are told.
+pub trait Backend: Send + Sync + 'static {
+    /// The sum of the shards' counts, and the shards that did not answer in time.
+    fn census(&self, patience: Duration) -> (Census, Vec<ShardId>);
+    /// Data-plane threads.
+    fn shards(&self) -> u16;
+    /// Retained messages.
+    fn retained_messages(&self) -> u64;
+    /// Whether clients are served: all listeners are bound and no shard has failed.
+    fn is_ready(&self) -> bool;
+    /// Time since the start.
+    fn uptime(&self) -> Duration;
+    /// `disk`, `process` or `memory`.
+    fn durability(&self) -> &'static str;
+}
+
+/// `GET /api/v1/status`
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    version: &'static str,
+    uptime_s: u64,
+    durability: &'static str,
+    clients: Clients,
+    messages: Messages,
+    subscriptions: Subscriptions,
+    packets: Traffic,
+    bytes: Traffic,
+    connections: Connections,
+    shards: Shards,
+}
+
+#[derive(Debug, Serialize)]
+struct Clients {
+    connected: u64,
+    sessions: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Messages {
+    received: u64,
+    sent: u64,
+    dropped: u64,
+    retained: u64,
+    queued: u64,
+    in_flight: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Subscriptions {
+    total: u64,
+    shared: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Traffic {
+    received: u64,
+    sent: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Connections {
+    opened: u64,
+    accepted: u64,
+    refused: u64,
+}
+
+/// `silent` names shards whose counts are missing from this answer.
+#[derive(Debug, Serialize)]
+struct Shards {
+    total: u16,
+    silent: Vec<u16>,
+}
+
+/// Shards get so long to answer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the shards. Waits up to [`PATIENCE`].
+pub(crate) fn status(backend: &dyn Backend) -> Status {
+    let (census, silent) = backend.census(PATIENCE);
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: backend.uptime().as_secs(),
+        durability: backend.durability(),
+        clients: Clients { connected: census.clients_connected, sessions: census.sessions },
+        messages: Messages {
+            received: census.publish_received,
+            sent: census.publish_sent,
+            dropped: census.publish_dropped,
+            retained: backend.retained_messages(),
+            queued: census.messages_queued,
+            in_flight: census.messages_in_flight,
+        },
+        subscriptions: Subscriptions { total: census.subscriptions, shared: census.subscriptions_shared },
+        packets: Traffic { received: census.packets_received, sent: census.packets_sent },
+        bytes: Traffic { received: census.bytes_received, sent: census.bytes_sent },
+        connections: Connections {
+            opened: census.connections_opened,
+            accepted: census.connects_accepted,
+            refused: census.connects_refused,
+        },
+        shards: Shards { total: backend.shards(), silent: silent.into_iter().map(|shard| shard.0).collect() },
+    }
+}

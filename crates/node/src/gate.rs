@@ -1,0 +1,121 @@
+//! Accepting connections in the loop: in bounded batches, and with a pause when descriptors run
+//! out.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use hexmq_session::Mono;
+use hexmq_transport::{Accepted, Acceptor, Arrival, PeerAddress};
+use mio::Interest;
+
+use crate::link::Link;
+use crate::links::token;
+use crate::mailbox::Newcomer;
+use crate::shard_loop::ShardLoop;
+use crate::tap::Notice;
+
+/// Connections accepted from one listener in one turn.
+const ACCEPT_MAX: usize = 64;
+/// Pause after running out of descriptors.
+const PAUSE_MS: u64 = 1_000;
+
+/// One shard's end of a listener.
+pub(crate) struct Gate {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) listener: u16,
+    /// How peers without an address are shown: `unix:/path`.
+    pub(crate) label: Box<str>,
+    /// Somebody may be waiting.
+    pub(crate) pending: bool,
+    pub(crate) paused_until: Option<Mono>,
+}
+
+impl Gate {
+    pub(crate) fn new(acceptor: Acceptor, listener: u16, label: Box<str>) -> Gate {
+        Gate { acceptor, listener, label, pending: false, paused_until: None }
+    }
+
+    /// Whether there is something to do at once.
+    pub(crate) fn wants_turn(&self) -> bool {
+        self.pending && self.paused_until.is_none()
+    }
+}
+
+impl ShardLoop {
+    pub(crate) fn accept(&mut self) {
+        let mut gates = std::mem::take(&mut self.gates);
+        for gate in &mut gates {
+            let was_paused = gate.paused_until.is_some();
+            if gate.paused_until.is_some_and(|until| until <= self.links.now.mono) {
+                gate.paused_until = None;
+                gate.pending = true;
+            }
+            if gate.wants_turn() {
+                self.accept_batch(gate, was_paused);
+            }
+        }
+        self.gates = gates;
+    }
+
+    fn accept_batch(&mut self, gate: &mut Gate, was_paused: bool) {
+        for n in 0..ACCEPT_MAX {
+            let arrival = gate.acceptor.accept();
+            if was_paused && n == 0 && !matches!(arrival, Arrival::Exhausted { .. }) {
+                self.links.notice(&Notice::AcceptResumed);
+            }
+            match arrival {
+                Arrival::Connection(accepted) => self.arrived(gate, accepted),
+                Arrival::Nobody => {
+                    gate.pending = false;
+                    return;
+                }
+                Arrival::Failed(error) => self.links.notice(&Notice::AcceptFailed { error: &error }),
+                Arrival::Exhausted { error, shed } => {
+                    let notice = Notice::AcceptPaused { error: &error, shed, pause_ms: PAUSE_MS };
+                    self.links.notice(&notice);
+                    gate.paused_until = Some(self.links.now.mono.plus_ms(PAUSE_MS));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn arrived(&mut self, gate: &Gate, accepted: Accepted) {
+        if self.links.outside().connections.fetch_add(1, Relaxed) >= self.clients_max {
+            self.count_out();
+            self.links.notice(&Notice::ClientsFull { limit: self.clients_max });
+            return;
+        }
+        let address = match accepted.peer {
+            PeerAddress::Unix => gate.label.to_string(),
+            PeerAddress::Tcp(_) => accepted.peer.to_string(),
+        };
+        let peer = ShardLoop::peer(address, accepted.peer.is_loopback(), gate.listener);
+        self.admit(Newcomer { stream: accepted.stream, peer, bytes: Vec::new() }, self.shards > 1);
+    }
+
+    /// Takes a connection in. `lobby`: it is not known yet where its session lives.
+    pub(crate) fn admit(&mut self, mut newcomer: Newcomer, lobby: bool) {
+        if self.stopping.is_some() {
+            self.count_out();
+            return;
+        }
+        let now = self.links.now;
+        let lobby_peer = lobby.then(|| newcomer.peer.clone());
+        let conn = self.shard.open(newcomer.peer, now);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut newcomer.stream, token(conn), interest) {
+            self.count_out();
+            self.links.notice(&Notice::AcceptFailed { error: &error });
+            self.shard.lost(conn, hexmq_broker::Lost::Reset, now, &mut self.links);
+            return;
+        }
+        let mut link = Link::new(newcomer.stream, conn, self.shard.maximum_packet_size());
+        if let Some(peer) = lobby_peer {
+            link.enter_lobby(peer);
+        }
+        self.links.insert(link);
+        if !newcomer.bytes.is_empty() {
+            self.feed(conn, &newcomer.bytes);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The connections of one shard, and the [`Sink`] its core writes to.
+//!
+//! Output is appended to a connection's buffer and written once at the end of the turn, or
+//! earlier if a turn produces very much of it. Buffers of connections that have nothing to say
+//! go back to a pool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use hexmq_broker::{
+    Answer, Batch, CloseReason, ConnId, Event, HoldId, Partial, Question, Refusal, ShardId, Sink,
+};
+use hexmq_session::{Mono, Now};
+use mio::{Registry, Token};
+
+use crate::authority::{Authority, Decision, Desk};
+use crate::link::{Flushed, Link, deserves_goodbye};
+use crate::mailbox::{LANE_BYTES_MAX, Mailbox, Newcomer};
+use crate::tap::{Notice, Tap};
+
+/// More output than this for one connection is offered to the kernel at once, within the turn.
+const EARLY_WRITE_BYTES: usize = 256 << 10;
+
+/// A closing connection may take so long to accept its last bytes.
+pub(crate) const LINGER_MS: u64 = 5_000;
+
+/// The connections of a shard.
+pub(crate) struct Links {
+    pub(crate) me: ShardId,
+    pub(crate) now: Now,
+    table: Vec<Option<Link>>,
+    /// To be written at the end of the turn.
+    pub(crate) dirty: Vec<ConnId>,
+    /// To be read in the next round.
+    pub(crate) ready: Vec<ConnId>,
+    /// Waiting for the kernel to take more.
+    pub(crate) watched: Vec<ConnId>,
+    /// Output fell under the low mark.
+    pub(crate) drained: Vec<ConnId>,
+    /// Writing failed; the core does not know yet.
+    pub(crate) broken: Vec<ConnId>,
+    /// Paused because a lane is full.
+    pub(crate) lane_waiters: Vec<ConnId>,
+    /// Closed by the core, with their last bytes still to be written.
+    departing: Vec<Link>,
+    /// Those that the kernel has not taken yet, and until when they may stay.
+    pub(crate) lingering: Vec<(Link, Mono)>,
+    pub(crate) lanes: Box<[OutLane]>,
+    pool: Pool,
+    /// Where output for a connection that is gone ends.
+    void: Vec<u8>,
+    low_mark: usize,
+    outside: Outside,
+}
+
+/// What the links know of the world beyond their shard.
+pub(crate) struct Outside {
+    pub(crate) tap: Arc<dyn Tap>,
+    pub(crate) authority: Arc<dyn Authority>,
+    pub(crate) desk: Desk,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) registry: Registry,
+    /// Connections of the whole server.
+    pub(crate) connections: Arc<AtomicUsize>,
+}
+
+/// What waits for the end of the turn to travel to another shard.
+#[derive(Default)]
+pub(crate) struct OutLane {
+    pub(crate) batch: Batch,
+    pub(crate) newcomers: Vec<Newcomer>,
+    /// The lane refused the batch.
+    pub(crate) full: bool,
+}
+
+/// The token a connection is registered with.
+pub(crate) fn token(conn: ConnId) -> Token {
+    Token((conn.slot as usize) | ((conn.generation as usize) << 32))
+}
+
+/// The connection of a token.
+pub(crate) fn conn(token: Token) -> ConnId {
+    ConnId { slot: token.0 as u32, generation: (token.0 >> 32) as u32 }
+}
+
+impl Links {
+    pub(crate) fn new(me: ShardId, shards: u16, low_mark: usize, now: Now, outside: Outside) -> Links {
+        Links {
+            me,
+            now,
+            table: Vec::new(),
+            dirty: Vec::new(),
+            ready: Vec::new(),
+            watched: Vec::new(),
+            drained: Vec::new(),
+            broken: Vec::new(),
+            lane_waiters: Vec::new(),
+            departing: Vec::new(),
+            lingering: Vec::new(),
+            lanes: (0..shards).map(|_| OutLane::default()).collect(),
+            pool: Pool::default(),
+            void: Vec::new(),
+            low_mark,
+            outside,
+        }
+    }
+
+    pub(crate) fn set_low_mark(&mut self, low_mark: usize) {
+        self.low_mark = low_mark;
+    }
+
+    pub(crate) fn notice(&self, notice: &Notice<'_>) {
+        self.outside.tap.notice(self.me, notice);
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, conn: ConnId) -> Option<&Link> {
+        self.table.get(conn.slot as usize)?.as_ref().filter(|link| link.conn == conn)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Link> {
+        self.table.get_mut(conn.slot as usize)?.as_mut().filter(|link| link.conn == conn)
+    }
+
+    /// Puts a connection in the table. Its descriptor is registered by then.
+    pub(crate) fn insert(&mut self, link: Link) {
+        let slot = link.conn.slot as usize;
+        if self.table.len() <= slot {
+            self.table.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = self.table.get_mut(slot) {
+            *place = Some(link);
+        }
+    }
+
+    /// Takes a connection out of the table.
+    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Link> {
+        let place = self.table.get_mut(conn.slot as usize)?;
+        if place.as_ref()?.conn == conn { place.take() } else { None }
+    }
+
+    /// Marks a connection to be read in the next round.
+    pub(crate) fn make_ready(&mut self, conn: ConnId) {
+        let Some(link) = self.get_mut(conn) else { return };
+        if !link.flags.ready {
+            link.flags.ready = true;
+            self.ready.push(conn);
+        }
+    }
+
+    /// The kernel can take more of a connection's output.
+    pub(crate) fn writable(&mut self, conn: ConnId) {
+        let Some(link) = self.get_mut(conn) else { return };
+        if link.flags.blocked {
+            link.flags.blocked = false;
+            if !link.flags.dirty {
+                link.flags.dirty = true;
+                self.dirty.push(conn);
+            }
+        }
+    }
+
+    /// Writes what a connection has to say.
+    pub(crate) fn flush(&mut self, conn: ConnId) {
+        let (low_mark, now) = (self.low_mark, self.now.mono);
+        let Some(link) = self.get_mut(conn) else { return };
+        link.flags.dirty = false;
+        link.flags.high |= link.pending() >= low_mark;
+        // A full kernel tells when it has room: asking before would only cost a call.
+        let flushed = if link.flags.blocked { Flushed::Some } else { link.flush(now) };
+        let drained = link.flags.high && link.pending() < low_mark;
+        if drained {
+            link.flags.high = false;
+        }
+        match flushed {
+            Flushed::All => {
+                let buffer = std::mem::take(&mut link.out);
+                self.pool.put(buffer);
+            }
+            Flushed::Some if !link.flags.watched => {
+                link.flags.watched = true;
+                self.watched.push(conn);
+            }
+            Flushed::Some => {}
+            Flushed::Broken => self.broken.push(conn),
+        }
+        if drained {
+            self.drained.push(conn);
+        }
+    }
+
+    /// Lets go of a connection after a last try to write what it has to say. `linger`: it may
+    /// stay a while if the kernel is full.
+    pub(crate) fn dismiss(&mut self, mut link: Link, linger: bool) {
+        if link.flush(self.now.mono) == Flushed::Some && linger {
+            self.lingering.push((link, self.now.mono.plus_ms(LINGER_MS)));
+            return;
+        }
+        self.let_go(link);
+    }
+
+    /// The end of a connection's descriptor.
+    pub(crate) fn let_go(&mut self, mut link: Link) {
+        // Unread bytes would turn the close into a reset, and a reset takes from the peer what
+        // it has not read yet: say that nothing more comes, and read what is there.
+        if link.flags.goodbye && !link.flags.broken && link.stream.shutdown_write().is_ok() {
+            discard(&mut link);
+        }
+        self.pool.put(std::mem::take(&mut link.out));
+        self.outside.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// Writes the last bytes of the connections the core has closed.
+    pub(crate) fn flush_departing(&mut self) {
+        for link in std::mem::take(&mut self.departing) {
+            self.dismiss(link, true);
+        }
+    }
+
+    /// A connection that lingers can be written to, or its time is up.
+    pub(crate) fn flush_lingering(&mut self) {
+        let now = self.now.mono;
+        for (mut link, deadline) in std::mem::take(&mut self.lingering) {
+            if now < deadline && link.flush(now) == Flushed::Some {
+                self.lingering.push((link, deadline));
+            } else {
+                self.let_go(link);
+            }
+        }
+    }
+
+    /// Whether nothing waits to be written before the descriptors close.
+    pub(crate) fn all_gone(&self) -> bool {
+        self.departing.is_empty() && self.lingering.is_empty()
+    }
+
+    /// Takes over a connection that is leaving this shard's poll for another's.
+    pub(crate) fn hand_over(&mut self, home: ShardId, mut link: Link, bytes: Vec<u8>) {
+        let Some(peer) = link.leave_lobby() else { return };
+        // The descriptor is closed if this fails, which removes it from the poll as well.
+        let _ = self.outside.registry.deregister(&mut link.stream);
+        if let Some(lane) = self.lanes.get_mut(usize::from(home.0)) {
+            lane.newcomers.push(Newcomer { stream: link.stream, peer, bytes });
+        }
+    }
+
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.outside
+    }
+}
+
+/// Reads away what the peer has sent, in a few bounded bites.
+fn discard(link: &mut Link) {
+    use std::io::Read;
+    let mut bin = [0_u8; 4096];
+    for _ in 0..16 {
+        match link.stream.read(&mut bin) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+impl Sink for Links {
+    #[inline]
+    fn output(&mut self, conn: ConnId) -> &mut Vec<u8> {
+        let now = self.now.mono;
+        let Some(link) = self.table.get_mut(conn.slot as usize).and_then(Option::as_mut) else {
+            self.void.clear();
+            return &mut self.void;
+        };
+        if link.conn != conn {
+            self.void.clear();
+            return &mut self.void;
+        }
+        if !link.flags.dirty {
+            link.flags.dirty = true;
+            self.dirty.push(conn);
+            if link.out.capacity() == 0 {
+                link.out = self.pool.take();
+            }
+        } else if link.pending() >= EARLY_WRITE_BYTES && !link.flags.blocked {
+            link.flags.high |= link.pending() >= self.low_mark;
+            link.flush(now);
+        }
+        link.output()
+    }
+
+    #[inline]
+    fn output_len(&self, conn: ConnId) -> usize {
+        self.get(conn).map_or(0, Link::pending)
+    }
+
+    fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        let Some(mut link) = self.remove(conn) else { return };
+        link.flags.goodbye = deserves_goodbye(reason);
+        self.departing.push(link);
+    }
+
+    fn resume(&mut self, conn: ConnId) {
+        let Some(link) = self.get_mut(conn) else { return };
+        link.flags.paused = false;
+        link.flags.held = false;
+        if link.flags.unread || link.extra.is_some() {
+            self.make_ready(conn);
+        }
+    }
+
+    fn partial(&self, conn: ConnId) -> Partial {
+        self.get(conn).map_or(Partial::default(), Link::partial)
+    }
+
+    fn forward(&mut self, to: ShardId) -> &mut Batch {
+        // A shard that does not exist would be a fault of the core: its messages then stay here,
+        // in the lane to itself, which nobody reads.
+        let lane = if usize::from(to.0) < self.lanes.len() { to.0 } else { self.me.0 };
+        &mut self.lanes[usize::from(lane)].batch
+    }
+
+    fn congested(&self, to: ShardId) -> bool {
+        self.lanes
+            .get(usize::from(to.0))
+            .is_some_and(|lane| lane.full || lane.batch.size_bytes() > LANE_BYTES_MAX)
+    }
+
+    fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer> {
+        match self.outside.authority.decide(&question) {
+            Decision::Now(answer) => Some(answer),
+            Decision::Later(work) => {
+                if !self.outside.desk.submit(&self.outside.mailbox, hold, work) {
+                    self.notice(&Notice::AuthorityBusy);
+                    return Some(Answer::Refuse(Refusal::ServerUnavailable));
+                }
+                if let Some(link) = self.get_mut(hold.conn) {
+                    link.flags.held = true;
+                }
+                None
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        self.outside.tap.event(self.me, &event);
+    }
+}
+
+/// Buffers of connections that have nothing to say.
+#[derive(Default)]
+struct Pool {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+/// Bytes of capacity the pool keeps.
+const POOL_BYTES_MAX: usize = 8 << 20;
+/// A buffer that has grown larger is freed.
+const POOLED_BYTES_MAX: usize = 64 << 10;
+
+impl Pool {
+    fn take(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    fn put(&mut self, mut buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        if capacity == 0 || capacity > POOLED_BYTES_MAX || self.bytes + capacity > POOL_BYTES_MAX {
+            return;
+        }
+        buffer.clear();
+        self.bytes += capacity;
+        self.buffers.push(buffer);
+    }
+}

@@ -1,0 +1,44 @@
+//! What arrives in a shard's mailbox, and what the shard does with it.
+
+use hexmq_broker::ShardId;
+
+use crate::mailbox::Letter;
+use crate::shard_loop::ShardLoop;
+
+impl ShardLoop {
+    pub(crate) fn receive_mail(&mut self) {
+        let mailbox = self.mailbox().clone();
+        for letter in mailbox.take_letters() {
+            self.open_letter(letter);
+        }
+        // A lane that was full is tried again when this turn's batches are posted.
+        mailbox.take_room();
+        for from in (0..self.shards).map(ShardId) {
+            let Some((batches, newcomers, sender_waits)) = mailbox.take_lane(from) else { continue };
+            for batch in batches {
+                self.shard.forwarded(&batch, self.links.now, &mut self.links);
+                mailbox.give_back(from, batch);
+            }
+            for newcomer in newcomers {
+                self.admit(newcomer, false);
+            }
+            if sender_waits && let Some(sender) = self.mailboxes.get(usize::from(from.0)) {
+                sender.tell_room();
+            }
+        }
+    }
+
+    fn open_letter(&mut self, letter: Letter) {
+        let now = self.links.now;
+        match letter {
+            Letter::Answer(hold, answer) => self.shard.answered(hold, answer, now, &mut self.links),
+            // The asker may have given up waiting.
+            Letter::Census(reply) => drop(reply.send((self.me, self.shard.census()))),
+            Letter::Limits(limits) => {
+                self.links.set_low_mark(crate::node::low_mark(&limits));
+                self.shard.set_limits(limits);
+            }
+            Letter::Stop => self.stop(),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! How shards reach one another, and how others reach a shard.
+//!
+//! Each shard has one [`Mailbox`]: a lane from every shard, and letters from threads that are no
+//! shards. A lane carries batches of messages, bounded in bytes, and connections on their way to
+//! their session's home. When a batch does not fit, the sender keeps it and stops reading what
+//! feeds it; nothing is dropped. A shard is woken only if it sleeps, so a busy pair of shards
+//! costs one lock per turn and no system call.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hexmq_broker::{Answer, Batch, Census, HoldId, Limits, Peer, ShardId};
+use hexmq_transport::Stream;
+use mio::Waker;
+
+/// Bytes of batches one lane holds.
+pub(crate) const LANE_BYTES_MAX: usize = 4 << 20;
+
+/// Emptied batches a lane keeps for its sender.
+const SPARE_MAX: usize = 4;
+
+/// Everything that can be sent to one shard.
+pub(crate) struct Mailbox {
+    lanes: Box<[Lane]>,
+    letters: Mutex<Vec<Letter>>,
+    letters_wait: AtomicBool,
+    /// A lane this shard found full may have room.
+    room: AtomicBool,
+    sleeping: AtomicBool,
+    waker: Waker,
+}
+
+#[derive(Default)]
+struct Lane {
+    waits: AtomicBool,
+    load: Mutex<Load>,
+}
+
+/// What travels in one lane.
+#[derive(Default)]
+struct Load {
+    batches: VecDeque<Batch>,
+    bytes: usize,
+    newcomers: Vec<Newcomer>,
+    spare: Vec<Batch>,
+    /// The sender kept a batch and wants to know when there is room.
+    sender_waits: bool,
+}
+
+/// A connection whose session lives on another shard than the one that accepted it.
+pub(crate) struct Newcomer {
+    pub(crate) stream: Stream,
+    pub(crate) peer: Peer,
+    /// What was read: the CONNECT and whatever came with it.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A message from a thread that is no shard.
+pub(crate) enum Letter {
+    /// The answer to an open question.
+    Answer(HoldId, Answer),
+    /// Tell your counts.
+    Census(Sender<(ShardId, Census)>),
+    /// New bounds.
+    Limits(Arc<Limits>),
+    /// Stop gracefully.
+    Stop,
+}
+
+impl Mailbox {
+    pub(crate) fn new(shards: u16, waker: Waker) -> Mailbox {
+        Mailbox {
+            lanes: (0..shards).map(|_| Lane::default()).collect(),
+            letters: Mutex::default(),
+            letters_wait: AtomicBool::new(false),
+            room: AtomicBool::new(false),
+            sleeping: AtomicBool::new(false),
+            waker,
+        }
+    }
+
+    /// From any thread.
+    pub(crate) fn send(&self, letter: Letter) {
+        lock(&self.letters).push(letter);
+        self.letters_wait.store(true, SeqCst);
+        self.wake();
+    }
+
+    /// From a shard, at the end of its turn: takes the batch unless the lane is full.
+    /// `batch` is empty afterwards if it was taken. Does not wake; see [`Mailbox::wake`].
+    pub(crate) fn post(&self, from: ShardId, batch: &mut Batch, newcomers: &mut Vec<Newcomer>) -> bool {
+        let Some(lane) = self.lanes.get(usize::from(from.0)) else { return false };
+        let mut load = lock(&lane.load);
+        load.newcomers.append(newcomers);
+        let size = batch.size_bytes();
+        let taken = load.bytes == 0 || load.bytes + size <= LANE_BYTES_MAX;
+        load.sender_waits = !taken;
+        if taken && !batch.is_empty() {
+            let empty = load.spare.pop().unwrap_or_default();
+            load.bytes += size;
+            load.batches.push_back(std::mem::replace(batch, empty));
+        }
+        drop(load);
+        lane.waits.store(true, SeqCst);
+        taken
+    }
+
+    /// Wakes the shard if it sleeps.
+    pub(crate) fn wake(&self) {
+        if self.sleeping.swap(false, SeqCst) {
+            // Fails only if the descriptor is gone, and with it the shard.
+            let _ = self.waker.wake();
+        }
+    }
+
+    /// The shard is about to sleep. `false`: something waits, do not.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        self.sleeping.store(true, SeqCst);
+        if self.has_mail() {
+            self.sleeping.store(false, SeqCst);
+            return false;
+        }
+        true
+    }
+
+    /// The shard is awake: nobody needs to wake it.
+    pub(crate) fn rise(&self) {
+        self.sleeping.store(false, SeqCst);
+    }
+
+    fn has_mail(&self) -> bool {
+        self.letters_wait.load(SeqCst)
+            || self.room.load(SeqCst)
+            || self.lanes.iter().any(|lane| lane.waits.load(SeqCst))
+    }
+
+    /// Takes the letters.
+    pub(crate) fn take_letters(&self) -> Vec<Letter> {
+        if self.letters_wait.swap(false, SeqCst) {
+            std::mem::take(&mut *lock(&self.letters))
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Whether a lane that was full may have room.
+    pub(crate) fn take_room(&self) -> bool {
+        self.room.swap(false, SeqCst)
+    }
+
+    /// Takes what one shard sent. The third part says that the sender waits for room.
+    pub(crate) fn take_lane(&self, from: ShardId) -> Option<(VecDeque<Batch>, Vec<Newcomer>, bool)> {
+        let lane = self.lanes.get(usize::from(from.0))?;
+        if !lane.waits.swap(false, SeqCst) {
+            return None;
+        }
+        let mut load = lock(&lane.load);
+        load.bytes = 0;
+        let sender_waits = std::mem::take(&mut load.sender_waits);
+        Some((std::mem::take(&mut load.batches), std::mem::take(&mut load.newcomers), sender_waits))
+    }
+
+    /// Gives an emptied batch back to its lane, so that steady traffic does not allocate.
+    pub(crate) fn give_back(&self, from: ShardId, mut batch: Batch) {
+        batch.clear();
+        if let Some(lane) = self.lanes.get(usize::from(from.0)) {
+            let mut load = lock(&lane.load);
+            if load.spare.len() < SPARE_MAX {
+                load.spare.push(batch);
+            }
+        }
+    }
+
+    /// Tells this shard that a lane it found full has been emptied.
+    pub(crate) fn tell_room(&self) {
+        self.room.store(true, SeqCst);
+        self.wake();
+    }
+}
+
+/// A lock whose holder panicked still guards whole values: each holder only moves things.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A waker on its own token.
+pub(crate) fn waker(registry: &mio::Registry, token: mio::Token) -> io::Result<Waker> {
+    Waker::new(registry, token)
+}

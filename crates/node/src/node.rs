@@ -1,0 +1,233 @@
+//! Starting a server's shards, asking them, stopping them.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hexmq_broker::{Census, Limits, Shard, ShardId, Shared};
+use hexmq_session::Mono;
+use hexmq_transport::Listener;
+use mio::{Interest, Poll, Token};
+
+use crate::authority::{Authority, Desk};
+use crate::clock::Clock;
+use crate::gate::Gate;
+use crate::links::{Links, Outside};
+use crate::mailbox::{self, Letter, Mailbox};
+use crate::shard_loop::{GATE, ShardLoop, WAKER};
+use crate::tap::Tap;
+
+/// What a server is made of.
+pub struct Setup {
+    /// Data-plane threads, at least one.
+    pub shards: u16,
+    /// The bounds of the core.
+    pub limits: Arc<Limits>,
+    /// Connections at once; more are closed as they come.
+    pub clients_max: usize,
+    /// A receiver that takes nothing for so long although bytes wait for it is given up.
+    pub write_timeout: Duration,
+    /// Random: identifiers and topics are chosen by strangers.
+    pub seed: u64,
+    /// Threads that compute password hashes.
+    pub authority_threads: usize,
+    /// Knows the users.
+    pub authority: Arc<dyn Authority>,
+    /// Hears what happens.
+    pub tap: Arc<dyn Tap>,
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").field("shards", &self.shards).finish_non_exhaustive()
+    }
+}
+
+/// The running shards of a server.
+#[derive(Debug)]
+pub struct Node {
+    handle: Handle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Asks and tells the shards of a server, from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    mailboxes: Arc<[Arc<Mailbox>]>,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("shards", &self.mailboxes.len()).finish_non_exhaustive()
+    }
+}
+
+/// The counts of the shards that answered, added up, and the shards that did not.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// The sum.
+    pub census: Census,
+    /// Shards without an answer within the deadline.
+    pub silent: Vec<ShardId>,
+}
+
+impl Node {
+    /// Starts the shards; each accepts from every listener.
+    ///
+    /// # Errors
+    /// The system has no descriptors, memory or threads left. Nothing runs then.
+    pub fn start(setup: Setup, listeners: &[Listener]) -> io::Result<Node> {
+        let clock = Clock::start();
+        let shared = Arc::new(Shared::new(setup.shards, &setup.limits, setup.seed, clock.now()));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (desk, _) = Desk::start(setup.authority_threads)?;
+        let polls: io::Result<Vec<Poll>> = (0..shared.shards).map(|_| Poll::new()).collect();
+        let polls = polls?;
+        let mailboxes: io::Result<Vec<Arc<Mailbox>>> = polls
+            .iter()
+            .map(|poll| Ok(Arc::new(Mailbox::new(shared.shards, mailbox::waker(poll.registry(), WAKER)?))))
+            .collect();
+        let mailboxes: Arc<[Arc<Mailbox>]> = mailboxes?.into();
+        let handle = Handle { mailboxes: Arc::clone(&mailboxes), shared: Arc::clone(&shared) };
+        let mut loops = Vec::with_capacity(polls.len());
+        for (me, poll) in polls.into_iter().enumerate() {
+            let Some(mailbox) = mailboxes.get(me) else { continue };
+            let outside = Outside {
+                tap: Arc::clone(&setup.tap),
+                authority: Arc::clone(&setup.authority),
+                desk: desk.clone(),
+                mailbox: Arc::clone(mailbox),
+                registry: poll.registry().try_clone()?,
+                connections: Arc::clone(&connections),
+            };
+            loops.push(assemble(
+                ShardId(me as u16),
+                &setup,
+                &shared,
+                clock,
+                poll,
+                outside,
+                listeners,
+                &mailboxes,
+            )?);
+        }
+        let mut node = Node { handle, threads: Vec::with_capacity(loops.len()) };
+        for (n, shard_loop) in loops.into_iter().enumerate() {
+            let thread = std::thread::Builder::new().name(format!("hexmq-shard-{n}"));
+            match thread.spawn(move || shard_loop.run()) {
+                Ok(thread) => node.threads.push(thread),
+                Err(error) => {
+                    node.stop();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(node)
+    }
+
+    /// For asking and telling the shards.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Whether a shard's thread has ended although nobody stopped it.
+    pub fn has_failed(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Stops gracefully: no more accepting, DISCONNECT 0x8B to MQTT 5 clients, the output
+    /// written within five seconds. Returns when the shards have ended.
+    pub fn stop(self) {
+        for mailbox in self.handle.mailboxes.iter() {
+            mailbox.send(Letter::Stop);
+        }
+        for thread in self.threads {
+            // A shard that panicked has told so on stderr already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Handle {
+    /// Asks all shards for their counts and waits at most `patience`.
+    pub fn census(&self, patience: Duration) -> Counted {
+        let (reply, answers) = channel();
+        for mailbox in self.mailboxes.iter() {
+            mailbox.send(Letter::Census(reply.clone()));
+        }
+        drop(reply);
+        gather(&answers, self.mailboxes.len(), patience)
+    }
+
+    /// Gives all shards new bounds.
+    pub fn set_limits(&self, limits: &Arc<Limits>) {
+        for mailbox in self.mailboxes.iter() {
+            mailbox.send(Letter::Limits(Arc::clone(limits)));
+        }
+    }
+
+    /// What the shards have in common.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+fn gather(answers: &Receiver<(ShardId, Census)>, shards: usize, patience: Duration) -> Counted {
+    let deadline = Instant::now() + patience;
+    let mut counted =
+        Counted { census: Census::default(), silent: (0..shards as u16).map(ShardId).collect() };
+    while !counted.silent.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok((shard, census)) = answers.recv_timeout(left) else { break };
+        counted.census.add(&census);
+        counted.silent.retain(|silent| *silent != shard);
+    }
+    counted
+}
+
+/// Output under this many bytes lets a connection's queue go on.
+pub(crate) fn low_mark(limits: &Limits) -> usize {
+    limits.write_buffer_bytes / 4
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of a loop, put together in one place")]
+fn assemble(
+    me: ShardId,
+    setup: &Setup,
+    shared: &Arc<Shared>,
+    clock: Clock,
+    poll: Poll,
+    outside: Outside,
+    listeners: &[Listener],
+    mailboxes: &Arc<[Arc<Mailbox>]>,
+) -> io::Result<ShardLoop> {
+    let mut gates = Vec::with_capacity(listeners.len());
+    for (n, listener) in listeners.iter().enumerate() {
+        let mut acceptor = listener.acceptor()?;
+        poll.registry().register(&mut acceptor, Token(GATE - n), Interest::READABLE)?;
+        let label = listener.url().replacen("unix://", "unix:", 1).into_boxed_str();
+        gates.push(Gate::new(acceptor, n as u16, label));
+    }
+    let now = clock.now();
+    Ok(ShardLoop {
+        me,
+        shards: shared.shards,
+        seed: shared.seed,
+        shard: Shard::new(me, Arc::clone(&setup.limits), Arc::clone(shared), now),
+        links: Links::new(me, shared.shards, low_mark(&setup.limits), now, outside),
+        poll,
+        mailboxes: Arc::clone(mailboxes),
+        gates,
+        clock,
+        buffer: Vec::new(),
+        write_timeout_ms: u64::try_from(setup.write_timeout.as_millis()).unwrap_or(u64::MAX),
+        clients_max: setup.clients_max,
+        next_watch: Mono(0),
+        more_work: false,
+        stopping: None,
+    })
+}

@@ -1,0 +1,370 @@
+//! The loop of one shard: a readiness loop around the deciding core.
+//!
+//! A turn: gather (events, mail), accept, read, let time pass, write, post. Every step is
+//! bounded and none waits; what is left over makes the next turn begin at once. A descriptor is
+//! registered once, edge-triggered, for reading and writing; no `epoll_ctl` follows. A read that
+//! returns less than the buffer holds has emptied the socket, so none is made just to see that
+//! nothing is there.
+
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use hexmq_broker::{ConnId, Flow, Lost, Peer, Shard, ShardId};
+use hexmq_session::Mono;
+use hexmq_wire::Frame;
+use mio::{Events, Poll, Token};
+
+use crate::clock::Clock;
+use crate::gate::Gate;
+use crate::links::{Links, conn};
+use crate::lobby;
+use crate::mailbox::Mailbox;
+use crate::tap::Notice;
+
+/// The token of the mailbox's waker.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+/// The tokens of listeners count down from here.
+pub(crate) const GATE: usize = usize::MAX - 1;
+
+/// Bytes read from one connection in one turn.
+const READ_BYTES: usize = 64 << 10;
+/// Rounds of writing and telling the core what it led to, in one turn.
+const SETTLE_ROUNDS: usize = 4;
+/// How often blocked connections are looked at.
+const WATCH_MS: u64 = 1_000;
+/// A graceful stop waits so long for receivers.
+const STOP_MS: u64 = 5_000;
+
+/// One shard and everything its thread owns.
+pub(crate) struct ShardLoop {
+    pub(crate) me: ShardId,
+    pub(crate) shards: u16,
+    pub(crate) seed: u64,
+    pub(crate) shard: Shard,
+    pub(crate) links: Links,
+    pub(crate) poll: Poll,
+    pub(crate) mailboxes: Arc<[Arc<Mailbox>]>,
+    pub(crate) gates: Vec<Gate>,
+    pub(crate) clock: Clock,
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) write_timeout_ms: u64,
+    pub(crate) clients_max: usize,
+    pub(crate) next_watch: Mono,
+    /// The core has long work that it does in slices.
+    pub(crate) more_work: bool,
+    /// Set by a graceful stop: the moment its patience ends.
+    pub(crate) stopping: Option<Mono>,
+}
+
+/// Why frames are not taken any further from what was read.
+enum Stop {
+    Pause,
+    Closed,
+    Move(ShardId, Vec<u8>),
+}
+
+impl ShardLoop {
+    /// Runs until the shard is stopped or its poll fails.
+    pub(crate) fn run(mut self) {
+        self.buffer = vec![0; READ_BYTES];
+        let mut events = Events::with_capacity(1024);
+        while !self.finished() {
+            let timeout = self.sleep_for();
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    self.links.notice(&Notice::LoopFailed { error: &error });
+                    return;
+                }
+                _ => {}
+            }
+            self.mailbox().rise();
+            self.links.now = self.clock.now();
+            self.turn(&events);
+        }
+    }
+
+    fn turn(&mut self, events: &Events) {
+        self.gather(events);
+        self.receive_mail();
+        self.accept();
+        self.read();
+        self.pass_time();
+        self.settle();
+        self.post();
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.links.outside().mailbox
+    }
+
+    fn finished(&self) -> bool {
+        self.stopping.is_some_and(|deadline| self.links.all_gone() || self.links.now.mono >= deadline)
+    }
+
+    /// How long there is nothing to do. `None`: until something happens.
+    fn sleep_for(&self) -> Option<Duration> {
+        let links = &self.links;
+        let busy = self.more_work
+            || !(links.ready.is_empty()
+                && links.dirty.is_empty()
+                && links.broken.is_empty()
+                && links.drained.is_empty())
+            || self.gates.iter().any(Gate::wants_turn);
+        if busy || !self.mailbox().fall_asleep() {
+            return Some(Duration::ZERO);
+        }
+        let watch = (!links.watched.is_empty()).then_some(self.next_watch);
+        let linger = links.lingering.iter().map(|(_, deadline)| *deadline).min();
+        let gates = self.gates.iter().filter_map(|gate| gate.paused_until).min();
+        let next =
+            [self.shard.next_timeout(), watch, linger, gates, self.stopping].into_iter().flatten().min();
+        next.map(|moment| moment.since(self.clock.now().mono))
+    }
+
+    fn gather(&mut self, events: &Events) {
+        for event in events {
+            let token = event.token();
+            if token == WAKER {
+                continue;
+            }
+            if let Some(gate) = GATE.checked_sub(token.0).and_then(|n| self.gates.get_mut(n)) {
+                gate.pending = true;
+                continue;
+            }
+            let conn = conn(token);
+            if event.is_writable() {
+                self.links.writable(conn);
+            }
+            let hangup = event.is_read_closed() || event.is_error();
+            match self.links.get_mut(conn) {
+                Some(link) if event.is_readable() || hangup => {
+                    link.flags.unread = true;
+                    link.flags.hangup |= hangup;
+                    if !link.flags.paused {
+                        self.links.make_ready(conn);
+                    }
+                }
+                Some(_) => {}
+                None => self.links.flush_lingering(),
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        let mut ready = std::mem::take(&mut self.links.ready);
+        for conn in ready.drain(..) {
+            if let Some(link) = self.links.get_mut(conn) {
+                link.flags.ready = false;
+                self.read_link(conn);
+            }
+        }
+        // What became ready meanwhile waits for the next turn: nobody is served twice in one.
+        if self.links.ready.is_empty() {
+            self.links.ready = ready;
+        }
+    }
+
+    fn read_link(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get_mut(conn).filter(|link| !link.flags.paused) else { return };
+        let stash = link.take_stash();
+        if !stash.is_empty() && !self.feed(conn, &stash) {
+            return;
+        }
+        let Some(link) = self.links.get_mut(conn).filter(|link| link.flags.unread) else { return };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        match link.stream.read(&mut buffer) {
+            Ok(0) => self.lose(conn, Lost::Closed),
+            Ok(n) => {
+                let more = n == buffer.len() || link.flags.hangup || !link.stream.short_read_is_empty();
+                link.flags.unread = more;
+                if self.feed(conn, buffer.get(..n).unwrap_or_default()) && more {
+                    self.links.make_ready(conn);
+                }
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => link.flags.unread = false,
+                io::ErrorKind::Interrupted => self.links.make_ready(conn),
+                _ => self.lose(conn, Lost::Reset),
+            },
+        }
+        self.buffer = buffer;
+    }
+
+    /// Gives bytes of a connection to the core, packet by packet. `false`: it is not to be read
+    /// any further for now.
+    pub(crate) fn feed(&mut self, conn: ConnId, input: &[u8]) -> bool {
+        let Some(link) = self.links.get_mut(conn) else { return false };
+        let mut framer = link.take_framer();
+        let (shard, links) = (&mut self.shard, &mut self.links);
+        let (me, shards, seed) = (self.me, self.shards, self.seed);
+        let mut in_lobby = link_in_lobby(links, conn);
+        let fed = framer.feed(input, |frame: Frame<'_>| {
+            if std::mem::take(&mut in_lobby) {
+                let home = lobby::home_of(frame, shards, seed).unwrap_or(me);
+                if home != me {
+                    return ControlFlow::Break(Stop::Move(home, frame.bytes.to_vec()));
+                }
+                links.get_mut(conn).and_then(crate::link::Link::leave_lobby);
+            }
+            let now = links.now;
+            match shard.receive(conn, frame, now, links) {
+                Flow::Continue => ControlFlow::Continue(()),
+                Flow::Pause => ControlFlow::Break(Stop::Pause),
+                Flow::Closed => ControlFlow::Break(Stop::Closed),
+            }
+        });
+        let Some(link) = self.links.get_mut(conn) else { return false };
+        link.return_framer(framer);
+        match fed {
+            Ok(fed) => {
+                let rest = input.get(fed.consumed..).unwrap_or_default();
+                fed.stopped.is_none_or(|stop| self.stopped(conn, stop, rest))
+            }
+            Err(error) => {
+                self.shard.unframed(conn, error, self.links.now, &mut self.links);
+                false
+            }
+        }
+    }
+
+    /// A frame's handler broke off. Always `false`.
+    fn stopped(&mut self, conn: ConnId, stop: Stop, rest: &[u8]) -> bool {
+        match stop {
+            Stop::Closed => {}
+            Stop::Pause => self.pause(conn, rest),
+            Stop::Move(home, mut bytes) => {
+                bytes.extend_from_slice(rest);
+                if let Some(link) = self.links.remove(conn) {
+                    self.shard.handed_over(conn);
+                    self.links.hand_over(home, link, bytes);
+                }
+            }
+        }
+        false
+    }
+
+    fn pause(&mut self, conn: ConnId, rest: &[u8]) {
+        let lane_full = (0..self.shards).any(|n| hexmq_broker::Sink::congested(&self.links, ShardId(n)));
+        let Some(link) = self.links.get_mut(conn) else { return };
+        link.stash(rest);
+        link.flags.paused = true;
+        if lane_full && !link.flags.held {
+            self.links.lane_waiters.push(conn);
+        }
+    }
+
+    /// The network connection is gone.
+    pub(crate) fn lose(&mut self, conn: ConnId, why: Lost) {
+        let Some(link) = self.links.remove(conn) else { return };
+        self.links.dismiss(link, false);
+        self.shard.lost(conn, why, self.links.now, &mut self.links);
+    }
+
+    fn pass_time(&mut self) {
+        let now = self.links.now;
+        if self.shard.next_timeout().is_some_and(|moment| moment <= now.mono) {
+            self.shard.timeout(now, &mut self.links);
+        }
+        self.more_work = self.shard.work(now, &mut self.links);
+        if self.links.lingering.iter().any(|(_, deadline)| *deadline <= now.mono) {
+            self.links.flush_lingering();
+        }
+        if self.links.watched.is_empty() {
+            self.next_watch = now.mono.plus_ms(WATCH_MS);
+        } else if self.next_watch <= now.mono {
+            self.next_watch = now.mono.plus_ms(WATCH_MS);
+            self.watch();
+        }
+    }
+
+    /// Gives up receivers that have taken nothing for too long.
+    fn watch(&mut self) {
+        let now = self.links.now.mono;
+        for conn in std::mem::take(&mut self.links.watched) {
+            let Some(link) = self.links.get_mut(conn) else { continue };
+            if link.pending() == 0 {
+                link.flags.watched = false;
+            } else if now.ms_since(link.progress) >= self.write_timeout_ms {
+                self.lose(conn, Lost::WriteStalled);
+            } else {
+                self.links.watched.push(conn);
+            }
+        }
+    }
+
+    /// Writes what the turn produced and tells the core what that led to.
+    fn settle(&mut self) {
+        for _ in 0..SETTLE_ROUNDS {
+            let mut dirty = std::mem::take(&mut self.links.dirty);
+            for conn in dirty.drain(..) {
+                self.links.flush(conn);
+            }
+            if self.links.dirty.is_empty() {
+                self.links.dirty = dirty;
+            }
+            self.links.flush_departing();
+            for conn in std::mem::take(&mut self.links.broken) {
+                self.lose(conn, Lost::Reset);
+            }
+            for conn in std::mem::take(&mut self.links.drained) {
+                self.shard.drained(conn, self.links.now, &mut self.links);
+            }
+            if self.links.dirty.is_empty() {
+                self.links.flush_departing();
+                return;
+            }
+        }
+    }
+
+    /// Sends on what other shards are to have, and wakes them.
+    fn post(&mut self) {
+        let me = self.me;
+        for (to, mailbox) in self.mailboxes.iter().enumerate() {
+            let Some(lane) = self.links.lanes.get_mut(to) else { continue };
+            if to == usize::from(me.0) || (lane.batch.is_empty() && lane.newcomers.is_empty()) {
+                continue;
+            }
+            let was_full = lane.full;
+            lane.full = !mailbox.post(me, &mut lane.batch, &mut lane.newcomers);
+            if lane.full && !was_full {
+                self.links.notice(&Notice::LaneFull { to: ShardId(to as u16) });
+            }
+            mailbox.wake();
+        }
+        if !self.links.lane_waiters.is_empty() && !self.links.lanes.iter().any(|lane| lane.full) {
+            for conn in std::mem::take(&mut self.links.lane_waiters) {
+                if self.links.get(conn).is_some_and(|link| link.flags.paused && !link.flags.held) {
+                    self.shard.resumed(conn, self.links.now);
+                    hexmq_broker::Sink::resume(&mut self.links, conn);
+                }
+            }
+        }
+    }
+
+    /// A new connection, or one that another shard has handed over with what it read.
+    pub(crate) fn count_out(&self) {
+        self.links.outside().connections.fetch_sub(1, Relaxed);
+    }
+
+    /// Stops accepting, lets the core say goodbye, and gives receivers a bounded time.
+    pub(crate) fn stop(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.gates.clear();
+        self.shard.stop(self.links.now, &mut self.links);
+        self.stopping = Some(self.links.now.mono.plus_ms(STOP_MS));
+    }
+
+    /// A peer's description for the core.
+    pub(crate) fn peer(address: String, loopback: bool, listener: u16) -> Peer {
+        Peer { address: address.into_boxed_str(), loopback, listener }
+    }
+}
+
+fn link_in_lobby(links: &Links, conn: ConnId) -> bool {
+    links.get(conn).is_some_and(crate::link::Link::in_lobby)
+}
