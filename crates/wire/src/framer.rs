@@ -169,6 +169,11 @@ impl Framer {
         self.rest.len()
     }
 
+    /// Bytes of memory held for it: 0 between frames.
+    pub fn capacity(&self) -> usize {
+        self.rest.capacity()
+    }
+
     /// The beginning of a frame that is not whole yet.
     pub fn rest(&self) -> &[u8] {
         &self.rest
