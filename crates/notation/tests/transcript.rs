@@ -32,12 +32,12 @@ fn the_example_of_the_manual_reads() {
 #[test]
 fn heads_join_and_the_case_wins() {
     let text = "set shards = 2\nset topic_depth = 3 # levels\nuser ann \"se cret\"\n\
-                === a\nset shards = 4\nset topic_depth = 8\ncore-only\na > PINGREQ\n=== b # second\na > PINGREQ\n";
+                === a\nset shards = 4\nset topic_depth = 8\ncore-only\na > PINGREQ\n=== b # 2\na > PINGREQ\n";
     let transcript = parse(text);
     let [a, b] = transcript.cases.as_slice() else { panic!("{transcript:?}") };
     assert_eq!((a.head.shards(), b.head.shards()), (4, 2));
     assert_eq!((a.head.core_only, b.head.core_only), (true, false));
-    assert_eq!(b.name, "b");
+    assert_eq!(b.name, "b # 2");
     assert_eq!(a.head.users[0].password, "se cret");
     let settings: Vec<_> =
         a.head.server_settings().iter().map(|s| (s.name.as_str(), s.value.as_str())).collect();

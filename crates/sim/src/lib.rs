@@ -1,1 +1,3 @@
 //! Seeded simulation of shards, network and clients.
+
+pub mod transcript;

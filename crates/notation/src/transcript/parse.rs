@@ -46,7 +46,7 @@ impl Reader {
             return Ok(());
         };
         match first.text {
-            "===" => self.case(before_comment(rest), number),
+            "===" => self.case(rest.trimmed(), number),
             "set" | "user" | "slow" | "core-only" => self.head_line(first, rest, number),
             text if text.starts_with('+') => {
                 let duration = parse_duration(text.get(1..).unwrap_or_default());
@@ -258,7 +258,8 @@ fn frames(bytes: &[u8], at: Span<'_>) -> Result<Vec<Vec<u8>>, ParseError> {
     Ok(frames)
 }
 
-/// The version a CONNECT in raw bytes asks for, if they are one.
+/// The version a CONNECT in raw bytes asks for, if they are one. Whoever asks for a version to come
+/// is answered in 5.0.
 fn version_in(bytes: &[u8]) -> Option<Version> {
     let (first, rest) = bytes.split_first()?;
     if first >> 4 != 1 {
@@ -267,7 +268,7 @@ fn version_in(bytes: &[u8]) -> Option<Version> {
     let length_bytes = rest.iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
     let body = rest.get(length_bytes..)?;
     let name_length = usize::from(u16::from_be_bytes([*body.first()?, *body.get(1)?]));
-    body.get(2 + name_length).copied().and_then(Version::from_level)
+    body.get(2 + name_length).and_then(|&level| Version::from_level(level.min(Version::V5.level())))
 }
 
 fn connections(first: Span<'_>) -> Result<Vec<String>, ParseError> {
@@ -285,11 +286,6 @@ fn connections(first: Span<'_>) -> Result<Vec<String>, ParseError> {
 
 fn word<'a>(span: Span<'a>, what: &str) -> Result<(Span<'a>, Span<'a>), ParseError> {
     span.split_word()?.ok_or_else(|| span.trimmed().error(format!("expected {what}")))
-}
-
-fn before_comment(span: Span<'_>) -> Span<'_> {
-    let end = span.text.find(" #").unwrap_or(span.text.len());
-    Span { text: span.text.get(..end).unwrap_or_default(), ..span }.trimmed()
 }
 
 fn end_of_line(span: Span<'_>) -> Result<(), ParseError> {
