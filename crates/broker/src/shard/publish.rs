@@ -57,6 +57,7 @@ impl Shard {
     }
 
     /// Writes the topic a Topic Alias stands for into `topic`; false if the packet names it itself.
+    /// What a client's properties may not say ends here as well.
     /// [V5 MQTT-3.3.2-8, V5 MQTT-3.3.2-9, V5 MQTT-3.3.2-12]
     fn resolve_topic(
         &mut self,
@@ -69,6 +70,10 @@ impl Shard {
                 "" => Err(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError)),
                 _ => Ok(false),
             };
+        }
+        // Only servers say which subscriptions matched. [V5 MQTT-3.3.4-6]
+        if publish.properties.subscription_identifiers().next().is_some() {
+            return Err(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError));
         }
         let Some(alias) = publish.properties.topic_alias() else {
             return match publish.topic_name {
