@@ -3,7 +3,8 @@
 
 use crate::fault::Fault;
 
-/// Receives every field and every fault, in the order of the bytes.
+/// Receives every field and every fault, in the order of the bytes. Where decoding ends at a
+/// fault, the groups open at that moment are not closed.
 pub trait Trace {
     /// Whether [`Trace::field`], [`Trace::open`] and [`Trace::close`] are wanted.
     const FIELDS: bool;

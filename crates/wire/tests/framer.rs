@@ -127,7 +127,10 @@ fn a_packet_too_large_is_refused_before_its_body() {
     let error = FrameError::PacketTooLarge { length: 130, maximum: 129 };
     for chunks in [vec![hex("30 7f"), vec![0; 127], hex("30 80 01")], vec![hex("30 80"), hex("01")]] {
         let (_, found, buffered) = frames(chunks.iter().map(Vec::as_slice), 129 + 1);
-        assert_eq!((found, buffered > 3), (Some(FrameError::PacketTooLarge { length: 131, maximum: 130 }), false));
+        assert_eq!(
+            (found, buffered > 3),
+            (Some(FrameError::PacketTooLarge { length: 131, maximum: 130 }), false)
+        );
     }
     assert_eq!(frames([hex("30 7f").as_slice()], 129).1, None);
     assert_eq!(error.reason_code(), ReasonCode::PacketTooLarge);

@@ -80,7 +80,11 @@ fn assert_decoded(id: &str, bytes: &[u8], fields: &[Node], decoded: &Json) {
             }
             ("remaining_length_bytes", _) => {
                 let node = find(fields, "remaining_length").unwrap();
-                assert_eq!(bytes[node.offset..node.offset + node.length], hex(expected.as_str().unwrap()), "{id}");
+                assert_eq!(
+                    bytes[node.offset..node.offset + node.length],
+                    hex(expected.as_str().unwrap()),
+                    "{id}"
+                );
             }
             ("payload_hex", _) => {
                 let payload = find(fields, "payload").map(|node| node.value.clone());

@@ -30,7 +30,8 @@ fn section<'a, T: Trace>(
     let offset = reader.at();
     let announced = open(reader, group)?;
     let begin = reader.at();
-    let bytes = match reader.rest().get(..announced) {
+    let whole = reader.rest().get(..announced);
+    let bytes = match whole {
         Some(bytes) => bytes,
         None => {
             // The length is what the eye should fall on.
@@ -40,7 +41,7 @@ fn section<'a, T: Trace>(
     };
     let end = begin + bytes.len();
     let all = reader.limit(end);
-    let mut judge = Judge { place, seen: 0, method: false, data_at: None };
+    let mut judge = Judge { place, whole: whole.is_some(), seen: 0, method: false, data_at: None };
     while !reader.is_at_end() {
         if !judge.property(reader)? {
             break;
@@ -87,6 +88,9 @@ const fn of_row(row: &'static PropertyRow) -> Name {
 /// What is known of the section so far.
 struct Judge {
     place: Place,
+    /// Whether the section has the bytes it announces. If not, that has been reported, and what
+    /// makes no sense behind it is no fault of its own.
+    whole: bool,
     /// One bit per identifier.
     seen: u64,
     method: bool,
@@ -102,7 +106,9 @@ impl Judge {
         let Some((&identifier, value_bytes)) = rest.split_first() else { return Ok(false) };
         let Some(id) = PropertyId::from_u8(identifier) else {
             reader.tell(fields::UNKNOWN, offset, rest.len(), Value::Bytes(rest));
-            reader.fault(FaultCode::UnknownProperty, fields::PROPERTY_IDENTIFIER, offset, 1)?;
+            if self.whole {
+                reader.fault(FaultCode::UnknownProperty, fields::PROPERTY_IDENTIFIER, offset, 1)?;
+            }
             reader.skip(rest.len());
             return Ok(false);
         };
@@ -110,7 +116,7 @@ impl Judge {
         let (raw, behind) = match read_raw_value(row.ty, value_bytes) {
             Ok(value) => value,
             Err(error) => {
-                value_missing(reader, row, error)?;
+                self.value_missing(reader, row, error)?;
                 return Ok(false);
             }
         };
@@ -143,24 +149,27 @@ impl Judge {
         }
         Ok(())
     }
-}
 
-/// A property whose value is not whole: the rest of the section, for the eye, and the fault.
-#[cold]
-fn value_missing<T: Trace>(
-    reader: &mut Reader<'_, '_, T>,
-    row: &'static PropertyRow,
-    error: RawValueError,
-) -> Result<(), Fault> {
-    let (offset, rest) = (reader.at(), reader.rest());
-    reader.tell(of_row(row), offset, rest.len(), Value::Bytes(rest));
-    let code = match error {
-        RawValueError::Truncated => FaultCode::PropertyLength,
-        RawValueError::TooLong => FaultCode::PropertyValue,
-    };
-    reader.fault(code, of_row(row), offset, rest.len())?;
-    reader.skip(rest.len());
-    Ok(())
+    /// A property whose value is not whole: the rest of the section, for the eye, and the fault.
+    #[cold]
+    fn value_missing<T: Trace>(
+        &self,
+        reader: &mut Reader<'_, '_, T>,
+        row: &'static PropertyRow,
+        error: RawValueError,
+    ) -> Result<(), Fault> {
+        let (offset, rest) = (reader.at(), reader.rest());
+        reader.tell(of_row(row), offset, rest.len(), Value::Bytes(rest));
+        let code = match error {
+            RawValueError::Truncated => FaultCode::PropertyLength,
+            RawValueError::TooLong => FaultCode::PropertyValue,
+        };
+        if self.whole {
+            reader.fault(code, of_row(row), offset, rest.len())?;
+        }
+        reader.skip(rest.len());
+        Ok(())
+    }
 }
 
 /// Tells of a property: a group with its value, holding the identifier and the value's bytes.

@@ -1,6 +1,7 @@
 //! A trace that keeps everything, and hex.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "it is all tests")]
 
 pub mod packets;
 
@@ -110,7 +111,11 @@ impl Trace for Recorder {
 
     fn fault(&mut self, fault: Fault) -> Verdict {
         self.faults.push(fault);
-        if self.strict && fault.severity == hexmq_wire::Severity::Fault { Verdict::Stop } else { Verdict::GoOn }
+        if self.strict && fault.severity == hexmq_wire::Severity::Fault {
+            Verdict::Stop
+        } else {
+            Verdict::GoOn
+        }
     }
 }
 
@@ -128,8 +133,11 @@ pub fn read(bytes: &[u8], version: Version) -> Result<ControlPacket<'_>, Fault> 
 
 /// Bytes from hex; blanks are skipped.
 pub fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> =
-        text.chars().filter(|char| !char.is_whitespace()).map(|char| char.to_digit(16).unwrap() as u8).collect();
+    let digits: Vec<u8> = text
+        .chars()
+        .filter(|char| !char.is_whitespace())
+        .map(|char| char.to_digit(16).unwrap() as u8)
+        .collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 

@@ -4,8 +4,9 @@ use std::num::NonZeroU16;
 
 use hexmq_wire::{
     Ack, Auth, Connack, Connect, ControlPacket, Delivery, Disconnect, PacketIdentifier, PacketType, Place,
-    Properties, PropertiesBuf, Property, PropertyId, PropertyType, Publish, QoS, ReasonCode, Suback, Subscribe,
-    SubscriptionOptions, SubscriptionsBuf, TopicFiltersBuf, Unsuback, Unsubscribe, Version, Will, property_rows,
+    Properties, PropertiesBuf, Property, PropertyId, PropertyType, Publish, QoS, ReasonCode, Suback,
+    Subscribe, SubscriptionOptions, SubscriptionsBuf, TopicFiltersBuf, Unsuback, Unsubscribe, Version, Will,
+    property_rows,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -48,12 +49,8 @@ fn seed() -> impl Strategy<Value = PropertySeed> {
 pub fn ingredients() -> impl Strategy<Value = Ingredients> {
     let head = (0..3usize, 0..15usize, 1..=u16::MAX, any::<u8>(), any::<u16>(), any::<usize>());
     let body = ("[a-zä/$]{1,12}", [text(), text()], vec(any::<u8>(), 0..200));
-    let lists = (
-        vec(seed(), 0..8),
-        vec(seed(), 0..4),
-        vec((text(), any::<u8>()), 1..5),
-        vec(any::<usize>(), 1..5),
-    );
+    let lists =
+        (vec(seed(), 0..8), vec(seed(), 0..4), vec((text(), any::<u8>()), 1..5), vec(any::<usize>(), 1..5));
     (head, body, lists).prop_map(|(head, body, lists)| Ingredients {
         version: super::VERSIONS[head.0],
         packet_type: head.1,
@@ -156,7 +153,8 @@ impl Ingredients {
         match packet_type {
             PacketType::Connect => self.connect(properties, eat),
             PacketType::Connack => {
-                let session_present = self.bit(0) && version != Version::V3 && reason_code == ReasonCode::Success;
+                let session_present =
+                    self.bit(0) && version != Version::V3 && reason_code == ReasonCode::Success;
                 eat(ControlPacket::Connack(Connack { session_present, reason_code, properties }))
             }
             PacketType::Publish => eat(ControlPacket::Publish(self.publish(properties))),
