@@ -1,2 +1,83 @@
 //! The workshop's one door: `cargo xtask`.
-fn main() {}
+//!
+//! What CI runs is `cargo xtask test`, and that is what a person runs too.
+
+mod arguments;
+mod bench;
+mod clients;
+mod command;
+mod conformance;
+mod docs;
+mod fuzz;
+mod lint;
+mod pins;
+mod place;
+mod provision;
+mod server;
+mod simulation;
+mod steps;
+mod supply;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+
+const HELP: &str = "\
+cargo xtask <subcommand>
+
+  test                         everything CI checks; installs what it needs
+  lint                         rustfmt, clippy
+  tidy                         arrows between crates, ratchets, leftovers, generated references
+  conformance                  every statement of the standards: where obeyed, where tested
+  docs [--check]               write (or compare) the generated pages under docs/reference
+  deny                         licences, bans and sources of what we depend on
+  clients                      real clients and tshark against the real server
+  crowd [--clients N]          10,000 clients at once, subscribed and publishing
+  fuzz [--smoke] [--seconds N] libFuzzer targets (nightly), or a smoke run on stable
+  sim [--seeds N] [--seed X]   the simulation
+  bench [--json] [--clients N] [--pairs N] [--messages N] [--rounds N]
+                               memory per idle connection, CPU per message; mosquitto beside it
+  run [ARGUMENTS]              cargo run --release --package hexmq -- ARGUMENTS
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let subcommand = words.next().unwrap_or_default();
+    match dispatch(&subcommand, words.collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {subcommand}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(subcommand: &str, words: Vec<String>) -> Result<(), String> {
+    let arguments = Arguments::new(words);
+    match subcommand {
+        "test" => arguments.finish().and_then(|()| test::run()),
+        "lint" => arguments.finish().and_then(|()| lint::run()),
+        "tidy" => arguments.finish().and_then(|()| tidy::run()),
+        "conformance" => conformance::run(&arguments.into_rest()),
+        "docs" => docs::run(arguments),
+        "deny" => arguments.finish().and_then(|()| supply::run_alone()),
+        "clients" => arguments.finish().and_then(|()| clients::run_alone()),
+        "crowd" => bench::crowd(arguments),
+        "fuzz" => fuzz::run(arguments),
+        "sim" => simulation::run(arguments),
+        "bench" => bench::run(arguments),
+        "run" => {
+            let mut cargo = command::cargo();
+            command::run(
+                cargo.args(["run", "--release", "--package", "hexmq", "--"]).args(arguments.into_rest()),
+            )
+        }
+        "" | "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("no such subcommand\n\n{HELP}\n(asked for {other:?})")),
+    }
+}

@@ -1,0 +1,154 @@
+//! Clients of other people against `hexmq serve`: each suite is a program under `tests/clients` that
+//! prints its failures and a count. And tshark, which must read the same from the bytes as we do.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::command::{cargo, command, run as run_command, run_keeping};
+use crate::place::{self, Profile};
+use crate::provision;
+use crate::server::Server;
+use crate::steps::{Outcome, Steps};
+
+/// Who may connect with a password, besides the anonymous clients of this machine.
+const USER: &str = "alice";
+const PASSWORD: &str = "correct horse";
+
+/// One suite: its name and how it is started.
+struct Suite {
+    name: &'static str,
+    script: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+}
+
+const SUITES: &[Suite] = &[
+    Suite { name: "paho-mqtt (Python)", script: "paho_suite.py", variables: &[] },
+    Suite { name: "aiomqtt (Python)", script: "aiomqtt_suite.py", variables: &[] },
+    Suite { name: "MQTT.js (Node)", script: "mqttjs_suite.mjs", variables: &[] },
+    Suite {
+        name: "mosquitto clients",
+        script: "mosquitto_suite.py",
+        variables: &[("HEXMQ_TOOLS", "mosquitto")],
+    },
+    Suite {
+        name: "hexmq pub, sub, rr",
+        script: "mosquitto_suite.py",
+        variables: &[("HEXMQ_TOOLS", "hexmq")],
+    },
+    Suite { name: "tshark agrees", script: "tshark_suite.py", variables: &[] },
+];
+
+/// `cargo xtask clients`: what the suites need, a build, the suites.
+pub(crate) fn run_alone() -> Result<(), String> {
+    let mut steps = Steps::new();
+    steps.step("Debian packages", provision::debian);
+    steps.step("Python packages", provision::python_packages);
+    steps.step("Node packages", provision::node_packages);
+    let build = || run_command(cargo().args(["build", "--quiet", "--package", "hexmq", "--locked"]));
+    if steps.step("build", || build().map(|()| Outcome::Done(String::new()))) {
+        run(&mut steps, Profile::Debug);
+    }
+    steps.finish()
+}
+
+/// Runs every suite against one server, and stops that as an operator would.
+pub(crate) fn run(steps: &mut Steps, profile: Profile) {
+    let mut running = None;
+    steps.step("server for the clients", || {
+        running = Some(Site::start(profile)?);
+        Ok(Outcome::Done(String::new()))
+    });
+    let Some(mut site) = running else { return };
+    let mut counts = Vec::new();
+    for suite in SUITES {
+        steps.step(suite.name, || {
+            let (result, mut lines) = run_keeping(&mut site.command(suite)?, is_count);
+            let count = lines.pop().ok_or_else(|| format!("{} printed no count", suite.script));
+            counts.extend(count.clone());
+            result.and(count).map(Outcome::Done)
+        });
+    }
+    steps.step("the server stops on SIGTERM", || site.server.stop().map(|()| Outcome::Done(String::new())));
+    steps.close_with(counts);
+}
+
+/// `name: N passed, N failed`
+fn is_count(line: &str) -> bool {
+    line.ends_with(" failed") && line.contains(" passed, ")
+}
+
+/// A server with a user, and a folder for its files.
+struct Site {
+    server: Server,
+    program: PathBuf,
+    socket: PathBuf,
+}
+
+impl Site {
+    fn start(profile: Profile) -> Result<Site, String> {
+        let program = place::program("hexmq", profile);
+        let folder = place::tools().join("site");
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let config = folder.join("hexmq.toml");
+        let user = format!("[[user]]\nname = {USER:?}\npassword_hash = {:?}\n", hash(&program)?);
+        fs::write(&config, user).map_err(|error| format!("{}: {error}", config.display()))?;
+        // The path of a socket is short everywhere, the path of a repository is not.
+        let socket = std::env::temp_dir().join(format!("hexmq-{}.sock", std::process::id()));
+        let arguments = [
+            format!("--config={}", config.display()),
+            "--listen=mqtt://127.0.0.1:0".to_owned(),
+            format!("--listen=unix://{}", socket.display()),
+            "--http=off".to_owned(),
+            "--sys-interval=1s".to_owned(),
+        ];
+        let server = Server::start(&program, &arguments, &folder.join("server.log"))?;
+        Ok(Site { server, program, socket })
+    }
+
+    fn command(&self, suite: &Suite) -> Result<Command, String> {
+        let script = place::root().join("tests/clients").join(suite.script);
+        let interpreter =
+            if suite.script.ends_with(".py") { provision::python() } else { PathBuf::from("node") };
+        let mut started = command(interpreter);
+        started
+            .arg(script)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONUNBUFFERED", "1")
+            .env("HEXMQ_HOST", "127.0.0.1")
+            .env("HEXMQ_PORT", self.server.port()?.to_string())
+            .env("HEXMQ_UNIX", &self.socket)
+            .env("HEXMQ_TEST_USER", USER)
+            .env("HEXMQ_TEST_PASSWORD", PASSWORD)
+            .env("HEXMQ_PROGRAM", &self.program)
+            .env("HEXMQ_NODE_FOLDER", provision::node_folder())
+            .envs(suite.variables.iter().copied());
+        Ok(started)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// The password as `hexmq user hash` prints it.
+fn hash(program: &PathBuf) -> Result<String, String> {
+    let mut child = command(program)
+        .args(["user", "hash"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+    let written = child.stdin.take().map(|mut stdin| stdin.write_all(PASSWORD.as_bytes()));
+    written.unwrap_or(Ok(())).map_err(|error| format!("hexmq user hash: {error}"))?;
+    let output = child.wait_with_output().map_err(|error| format!("hexmq user hash: {error}"))?;
+    let hash = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() && hash.starts_with("$argon2id$") {
+        Ok(hash)
+    } else {
+        Err(format!("hexmq user hash ended with {} and printed {hash:?}", output.status))
+    }
+}

@@ -1,0 +1,56 @@
+//! Everything the workshop fetches from outside, with its version. Rust crates are pinned by
+//! `Cargo.lock`; Debian's packages are whatever the release carries.
+
+/// A Debian package and how to see that what we need of it is there already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DebianPackage {
+    /// Name for `apt-get install`.
+    pub(crate) name: &'static str,
+    /// A command line that succeeds where the package (or an equal) is present.
+    pub(crate) probe: &'static [&'static str],
+    /// What it is for, said when it is installed.
+    pub(crate) purpose: &'static str,
+}
+
+/// What the tests call by name. The `mosquitto` server is not among them: installing it starts a
+/// service on port 1883, and only `cargo xtask bench` compares with it.
+pub(crate) const DEBIAN: &[DebianPackage] = &[
+    DebianPackage { name: "gcc", probe: &["cc", "--version"], purpose: "links Rust programs" },
+    DebianPackage {
+        name: "libc6-dev",
+        probe: &["test", "-f", "/usr/include/stdlib.h"],
+        purpose: "links Rust programs",
+    },
+    DebianPackage {
+        name: "mosquitto-clients",
+        probe: &["mosquitto_rr", "--help"],
+        purpose: "mosquitto_pub, mosquitto_sub and mosquitto_rr against our server",
+    },
+    DebianPackage {
+        name: "tshark",
+        probe: &["tshark", "--version"],
+        purpose: "a second decoder to agree with",
+    },
+    DebianPackage { name: "python3", probe: &["python3", "--version"], purpose: "paho-mqtt and aiomqtt" },
+    DebianPackage {
+        name: "python3-venv",
+        probe: &["python3", "-c", "import venv, ensurepip"],
+        purpose: "paho-mqtt and aiomqtt, without touching the system's Python",
+    },
+    DebianPackage { name: "nodejs", probe: &["node", "--version"], purpose: "MQTT.js" },
+    DebianPackage { name: "npm", probe: &["npm", "--version"], purpose: "fetches MQTT.js" },
+    DebianPackage {
+        name: "ca-certificates",
+        probe: &["test", "-d", "/etc/ssl/certs"],
+        purpose: "pip and npm over TLS",
+    },
+];
+
+/// Python packages, installed into a virtual environment under `target/`.
+pub(crate) const PYTHON: &[&str] = &["paho-mqtt==2.1.0", "aiomqtt==2.5.1"];
+
+/// Node packages, installed under `target/`.
+pub(crate) const NODE: &[&str] = &["mqtt@5.16.0"];
+
+/// The supply-chain check.
+pub(crate) const CARGO_DENY: &str = "0.20.2";
