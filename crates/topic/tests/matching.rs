@@ -1,5 +1,7 @@
 //! Matching, parsing and shared subscriptions.
 
+#![allow(clippy::unwrap_used, reason = "it is all tests")]
+
 use hexmq_topic::{SubscriptionFilter, TopicErrorKind, TopicFilter, TopicName};
 use proptest::prelude::*;
 
