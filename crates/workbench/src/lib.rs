@@ -1,1 +1,26 @@
 //! Explain every byte of MQTT packets, in English and Chinese.
+//!
+//! [`explain`] turns bytes into a tree of fields with places, values, meanings and sections, and
+//! into findings with the statement of the standard and a repair. It reads with the decoder that
+//! serves. [`parse_hex`] gets the bytes from whatever text people paste. Nothing here does I/O.
+
+mod explain;
+mod explanation;
+mod hex;
+mod json;
+mod language;
+mod render;
+mod repair;
+mod stream;
+mod text;
+mod tree;
+mod width;
+
+pub use explain::explain;
+pub use explanation::{
+    Explanation, Field, FieldValue, Finding, Options, Outcome, Packet, Rest, Severity, Side, Skipped,
+};
+pub use hex::{HexError, HexErrorKind, parse_hex, plain_hex, spaced_hex};
+pub use language::{Language, Text};
+pub use render::{Layout, render};
+pub use width::{char_width, width, wrap};

@@ -1,0 +1,170 @@
+//! Every packet of the vectors is explained with the fields and the faults given there.
+
+use std::path::Path;
+
+use hexmq_wire::Version;
+use hexmq_workbench::{Options, Outcome, Severity, Side, explain, parse_hex};
+use serde_json::{Value, json};
+
+fn vectors() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/vectors.json");
+    serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors")).expect("JSON")
+}
+
+fn packets(vectors: &Value) -> Vec<&Value> {
+    ["tutorial_packets", "firmware_packets"]
+        .iter()
+        .flat_map(|list| vectors[list].as_array().unwrap())
+        .collect()
+}
+
+fn side(direction: &Value) -> Option<Side> {
+    match direction.as_str() {
+        Some("C->S") => Some(Side::Client),
+        Some("S->C") => Some(Side::Server),
+        _ => None,
+    }
+}
+
+/// The explanation of a hex string as JSON, read as 3.1.1.
+fn explained(hex: &Value, direction: &Value, version: Version) -> Value {
+    let bytes = parse_hex(hex.as_str().unwrap()).unwrap();
+    let options = Options { from: side(direction), version: Some(version), ..Options::default() };
+    explain(&bytes, &options).to_json()
+}
+
+/// All values of the fields of this name, at any depth.
+fn values<'a>(fields: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+    for field in fields.as_array().unwrap() {
+        if field["name"] == name {
+            found.push(&field["value"]);
+        }
+        values(&field["fields"], name, found);
+    }
+}
+
+fn all<'a>(packet: &'a Value, name: &str) -> Vec<&'a Value> {
+    let mut found = Vec::new();
+    values(&packet["fields"], name, &mut found);
+    found
+}
+
+#[test]
+fn fields_are_those_of_the_vectors() {
+    let vectors = vectors();
+    for vector in packets(&vectors) {
+        let explanation = explained(&vector["hex"], &vector["direction"], Version::V4);
+        let id = &vector["id"];
+        assert_eq!(explanation["packets"].as_array().unwrap().len(), 1, "{id}");
+        assert_eq!(explanation["rest"], Value::Null, "{id}");
+        let packet = &explanation["packets"][0];
+        for (name, expected) in vector["decoded"].as_object().unwrap() {
+            check_field(id, packet, name, expected);
+        }
+    }
+}
+
+fn check_field(id: &Value, packet: &Value, name: &str, expected: &Value) {
+    match name {
+        "type" | "version" => assert_eq!(&packet[name], expected, "{id} {name}"),
+        "remaining_length_bytes" | "payload_hex" => {}
+        "flags" | "connect_flags" => {
+            for (flag, expected) in expected.as_object().unwrap().iter().filter(|(flag, _)| *flag != "value")
+            {
+                assert!(all(packet, flag).contains(&expected), "{id} {name} {flag}");
+            }
+        }
+        "subscriptions" => {
+            for (key, name) in [("topic_filter", "topic_filter"), ("requested_qos", "requested_qos")] {
+                let expected: Vec<_> = expected.as_array().unwrap().iter().map(|entry| &entry[key]).collect();
+                assert_eq!(all(packet, name), expected, "{id} {name}");
+            }
+        }
+        "topic_filters" => {
+            assert_eq!(json!(all(packet, "topic_filter")), *expected, "{id} {name}");
+        }
+        "return_codes" => assert_eq!(json!(all(packet, "return_code")), *expected, "{id} {name}"),
+        "payload" if expected == "" => assert!(all(packet, "payload").is_empty(), "{id} {name}"),
+        _ => assert_eq!(all(packet, name), [expected], "{id} {name}"),
+    }
+}
+
+#[test]
+fn faults_and_warnings_are_exactly_those_of_the_vectors() {
+    let vectors = vectors();
+    for vector in packets(&vectors) {
+        let explanation = explained(&vector["hex"], &vector["direction"], Version::V4);
+        let lint = vector["lint"].as_array().unwrap();
+        check_findings(&vector["id"], &explanation["packets"][0]["faults"], lint, Version::V4);
+    }
+}
+
+#[test]
+fn an_overlong_length_is_a_fault_only_in_5_0() {
+    let vectors = vectors();
+    for odd in vectors["remaining_length"]["odd"].as_array().unwrap() {
+        let example = &odd["example"];
+        for (level, lint) in example["lint_by_version"].as_object().unwrap() {
+            let version = Version::from_level(level.parse().unwrap()).unwrap();
+            let explanation = explained(&example["hex"], &example["direction"], version);
+            check_findings(level, &explanation["packets"][0]["faults"], lint.as_array().unwrap(), version);
+        }
+    }
+}
+
+fn check_findings(id: impl std::fmt::Display, found: &Value, lint: &[Value], version: Version) {
+    let expected: Vec<&Value> =
+        lint.iter().filter(|entry| entry["severity"] == "fault" || entry["severity"] == "warning").collect();
+    let found = found.as_array().unwrap();
+    assert_eq!(found.len(), expected.len(), "{id}: {found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        for key in ["code", "severity", "statement", "offset", "length", "repair_hex"] {
+            assert_eq!(found[key], expected[key], "{id} {key}");
+        }
+        let repaired = parse_hex(found["repair_hex"].as_str().unwrap()).unwrap();
+        let options = Options { version: Some(version), ..Options::default() };
+        let explanation = explain(&repaired, &options);
+        assert_eq!(explanation.findings().count(), 0, "{id}: the repair is clean");
+        assert_eq!(explanation.outcome(), Outcome::Clean, "{id}");
+    }
+}
+
+#[test]
+fn the_version_and_the_sides_are_found_out() {
+    let vectors = vectors();
+    for vector in packets(&vectors) {
+        let bytes = parse_hex(vector["hex"].as_str().unwrap()).unwrap();
+        let explanation = explain(&bytes, &Options::default());
+        let packet = &explanation.packets[0];
+        assert_eq!(packet.version, Version::V4, "{}", vector["id"]);
+        if let (Some(found), Some(side)) = (packet.from, side(&vector["direction"])) {
+            assert_eq!(found, side, "{}", vector["id"]);
+        }
+        let worst = explanation.findings().map(|finding| finding.severity).max();
+        assert_eq!(
+            explanation.outcome() == Outcome::Clean,
+            worst < Some(Severity::Suspicion),
+            "{}",
+            vector["id"]
+        );
+    }
+}
+
+#[test]
+fn all_packets_together_are_one_stream() {
+    let vectors = vectors();
+    let list: Vec<&Value> = packets(&vectors)
+        .into_iter()
+        .filter(|vector| vector["lint"].as_array().unwrap().is_empty())
+        .collect();
+    let mut bytes = Vec::new();
+    let mut offsets = Vec::new();
+    for vector in &list {
+        offsets.push(bytes.len());
+        bytes.extend(parse_hex(vector["hex"].as_str().unwrap()).unwrap());
+    }
+    let explanation = explain(&bytes, &Options { version: Some(Version::V4), ..Options::default() });
+    let found: Vec<usize> = explanation.packets.iter().map(|packet| packet.offset).collect();
+    assert_eq!(found, offsets);
+    assert_eq!(explanation.outcome(), Outcome::Clean);
+}
