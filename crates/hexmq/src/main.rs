@@ -18,12 +18,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Explain(command::explain::Args),
     Serve(Box<command::serve::Args>),
     User(command::user::Args),
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return wrong_usage(&error),
+    };
+    match cli.command {
+        Some(Command::Explain(args)) => command::explain::run(&args),
         Some(Command::Serve(args)) => command::serve::run(&args),
         Some(Command::User(args)) => command::user::run(&args),
         None => {
@@ -31,5 +37,17 @@ fn main() -> ExitCode {
             println!("{}", Cli::command().render_long_help());
             ExitCode::SUCCESS
         }
+    }
+}
+
+/// Prints help, version or what is wrong with the arguments. Each command keeps its own exit codes,
+/// and clap's 2 means something else for some.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    // Help or an error that nobody reads any more is no further error.
+    let _ = error.print();
+    match (error.use_stderr(), std::env::args().nth(1).as_deref()) {
+        (false, _) => ExitCode::SUCCESS,
+        (true, Some("explain")) => ExitCode::from(command::explain::WRONG_USAGE),
+        (true, _) => ExitCode::from(2),
     }
 }

@@ -215,7 +215,9 @@ impl NoBytes {
             (NoBytes::Hex { source, error }, Language::Chinese) => {
                 format!("{source}，{}\n{}\n", error.message(language), error.excerpt())
             }
-            (NoBytes::Read { source, error }, Language::English) => format!("cannot read {source}: {error}\n"),
+            (NoBytes::Read { source, error }, Language::English) => {
+                format!("cannot read {source}: {error}\n")
+            }
             (NoBytes::Read { source, error }, Language::Chinese) => format!("无法读取 {source}：{error}\n"),
         }
     }
@@ -232,7 +234,8 @@ fn colour_wanted() -> bool {
 fn columns() -> usize {
     const USUAL: usize = 100;
     let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let of_terminal = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    let of_terminal =
+        || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
     asked.or_else(of_terminal).filter(|&columns| columns > 0).unwrap_or(USUAL)
 }
 

@@ -1,4 +1,5 @@
 //! The commands, one file each.
 
+pub(crate) mod explain;
 pub(crate) mod serve;
 pub(crate) mod user;

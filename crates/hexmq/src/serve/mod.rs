@@ -94,7 +94,10 @@ fn start_node(
     observer: &Arc<Observer>,
     listeners: &[Listener],
 ) -> Result<Node, String> {
-    let by_descriptors = descriptor_limit().saturating_sub(RESERVED_DESCRIPTORS);
+    let by_descriptors = {
+        let descriptors = descriptor_limit();
+        descriptors - RESERVED_DESCRIPTORS.min(descriptors / 8)
+    };
     let clients_max = config.clients.map_or(by_descriptors, u64::from);
     let setup = Setup {
         shards: config.shards.get(),
