@@ -272,6 +272,7 @@ impl Event<'_> {
             Event::Connected { .. } | Event::SessionEnded { .. } | Event::WillPublished { .. } => {
                 Level::Debug
             }
+            Event::Disconnected { reason: CloseReason::WriteStalled, .. } => Level::Warn,
             Event::Disconnected { fault: None, .. } => Level::Debug,
             _ => Level::Warn,
         }
