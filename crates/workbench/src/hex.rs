@@ -169,6 +169,13 @@ impl<'a> Reader<'a> {
         match group.as_slice() {
             // `0x5` and `5h` are whole numbers; a bare `5` may be half of a byte.
             [digit] if prefixed || suffixed => bytes.push(*digit),
+            // `2G`: the digit is there, but it is none.
+            digits
+                if digits.len() % 2 == 1
+                    && self.peek(0).is_some_and(|c| !is_separator(c) && !self.at_prefix()) =>
+            {
+                return Err(self.error(HexErrorKind::NotHex, self.at));
+            }
             digits if digits.len() % 2 == 1 => {
                 return Err(self.error(HexErrorKind::OddDigits { digits: digits.len() }, start));
             }
@@ -331,7 +338,9 @@ mod tests {
 
     #[test]
     fn the_first_bad_column_is_named() {
-        assert_eq!(place("10 2G 00"), (HexErrorKind::OddDigits { digits: 1 }, 1, 4, Some('2')));
+        assert_eq!(place("10 2G 00"), (HexErrorKind::NotHex, 1, 5, Some('G')));
+        assert_eq!(place("10 2 00"), (HexErrorKind::OddDigits { digits: 1 }, 1, 4, Some('2')));
+        assert_eq!(place("100 0x25"), (HexErrorKind::OddDigits { digits: 3 }, 1, 1, Some('1')));
         assert_eq!(place("10 G2"), (HexErrorKind::NotHex, 1, 4, Some('G')));
         assert_eq!(place("10\n25 字"), (HexErrorKind::NotHex, 2, 4, Some('字')));
         assert_eq!(place("10 25 0"), (HexErrorKind::OddDigits { digits: 1 }, 1, 7, Some('0')));

@@ -21,6 +21,8 @@ pub use explanation::{
     Explanation, Field, FieldValue, Finding, Options, Outcome, Packet, Rest, Severity, Side, Skipped,
 };
 pub use hex::{HexError, HexErrorKind, parse_hex, plain_hex, spaced_hex};
+/// The protocol version to read with, for callers that know nothing else of packets.
+pub use hexmq_wire::Version;
 pub use language::{Language, Text};
 pub use render::{Layout, render};
 pub use width::{char_width, width, wrap};

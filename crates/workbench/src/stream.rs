@@ -121,11 +121,11 @@ impl<'a> Stream<'a> {
                 self.pieces.push(Piece::Forgotten { offset: end, length: forgotten });
                 return end + forgotten;
             }
-            if end == self.bytes.len() || self.strength(end, 1) >= 1 {
+            if end == self.bytes.len() || self.strength(end, 1).0 >= 1 {
                 return self.packet(at, length);
             }
         }
-        match self.search(at, 2) {
+        match self.search(at, 2, true) {
             Some(next) => self.garbage(at, next),
             // A type of another version is worth its fault; type 0 is not even that.
             None if Frame::new(frame).packet_type().is_some() => self.packet(at, length),
@@ -137,7 +137,7 @@ impl<'a> Stream<'a> {
     /// claims as its own.
     fn begun(&mut self, at: usize, needs: usize) -> usize {
         let believable = self.may_begin(at) && (at == 0 || !self.overflows(at));
-        match self.search(at, if believable { 4 } else { 2 }) {
+        match self.search(at, if believable { 4 } else { 2 }, !believable) {
             Some(next) => self.garbage(at, next),
             None if believable => {
                 let frame = Frame::new(self.bytes.get(at..).unwrap_or_default());
@@ -151,7 +151,7 @@ impl<'a> Stream<'a> {
 
     /// A Remaining Length of five bytes.
     fn unframed(&mut self, at: usize) -> usize {
-        match self.search(at, 2) {
+        match self.search(at, 2, true) {
             Some(next) if self.may_begin(at) => self.packet(at, next - at),
             Some(next) => self.garbage(at, next),
             None if self.may_begin(at) => self.packet(at, self.bytes.len() - at),
@@ -202,37 +202,41 @@ impl<'a> Stream<'a> {
         })
     }
 
-    /// The next place where packets begin that look real: their strengths add up to `enough`.
-    fn search(&mut self, at: usize, enough: u32) -> Option<usize> {
+    /// The next place where packets begin that look real: their strengths add up to `enough`, or,
+    /// where little is asked, they end with the input.
+    fn search(&mut self, at: usize, enough: u32, end_is_enough: bool) -> Option<usize> {
         for next in at + 1..self.bytes.len() {
             if self.budget == 0 {
                 return None;
             }
             self.spend(1);
-            if self.strength(next, enough) >= enough {
+            let (strength, at_end) = self.strength(next, enough);
+            if strength >= enough || end_is_enough && at_end && strength >= 1 {
                 return Some(next);
             }
         }
         None
     }
 
-    /// How much the packets from `at` on look like packets; counting stops at `enough`. They must
-    /// follow each other without a gap, until enough is known or the input ends.
-    fn strength(&mut self, mut at: usize, enough: u32) -> u32 {
+    /// How much the packets from `at` on look like packets, and whether they reach the end of the
+    /// input. They follow each other without a gap; counting stops at `enough`.
+    fn strength(&mut self, mut at: usize, enough: u32) -> (u32, bool) {
         let mut strength = 0;
         while strength < enough {
             let rest = self.bytes.get(at..).unwrap_or_default();
-            let Ok(FrameStatus::Whole { length }) = scan_frame(rest, u32::MAX) else { return strength };
+            let Ok(FrameStatus::Whole { length }) = scan_frame(rest, u32::MAX) else {
+                return (strength, rest.is_empty());
+            };
             let frame = Frame::new(part(self.bytes, at, length));
             self.spend(length);
             let version = version_of(frame, self.version);
             if !judge(frame.bytes, version).is_clean() {
-                return strength;
+                return (strength, false);
             }
             strength += frame.packet_type().map_or(0, |packet_type| weight(packet_type, frame.bytes));
             at += length;
         }
-        strength
+        (strength, at == self.bytes.len())
     }
 
     fn spend(&mut self, bytes: usize) {

@@ -14,7 +14,7 @@ fn vectors() -> Value {
 fn packets(vectors: &Value) -> Vec<&Value> {
     ["tutorial_packets", "firmware_packets"]
         .iter()
-        .flat_map(|list| vectors[list].as_array().unwrap())
+        .flat_map(|list| vectors[list].as_array().expect("the shape of the vectors"))
         .collect()
 }
 
@@ -28,14 +28,14 @@ fn side(direction: &Value) -> Option<Side> {
 
 /// The explanation of a hex string as JSON, read as 3.1.1.
 fn explained(hex: &Value, direction: &Value, version: Version) -> Value {
-    let bytes = parse_hex(hex.as_str().unwrap()).unwrap();
+    let bytes = parse_hex(hex.as_str().expect("the shape of the vectors")).expect("the shape of the vectors");
     let options = Options { from: side(direction), version: Some(version), ..Options::default() };
     explain(&bytes, &options).to_json()
 }
 
 /// All values of the fields of this name, at any depth.
 fn values<'a>(fields: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
-    for field in fields.as_array().unwrap() {
+    for field in fields.as_array().expect("the shape of the vectors") {
         if field["name"] == name {
             found.push(&field["value"]);
         }
@@ -55,10 +55,10 @@ fn fields_are_those_of_the_vectors() {
     for vector in packets(&vectors) {
         let explanation = explained(&vector["hex"], &vector["direction"], Version::V4);
         let id = &vector["id"];
-        assert_eq!(explanation["packets"].as_array().unwrap().len(), 1, "{id}");
+        assert_eq!(explanation["packets"].as_array().expect("the shape of the vectors").len(), 1, "{id}");
         assert_eq!(explanation["rest"], Value::Null, "{id}");
         let packet = &explanation["packets"][0];
-        for (name, expected) in vector["decoded"].as_object().unwrap() {
+        for (name, expected) in vector["decoded"].as_object().expect("the shape of the vectors") {
             check_field(id, packet, name, expected);
         }
     }
@@ -69,14 +69,23 @@ fn check_field(id: &Value, packet: &Value, name: &str, expected: &Value) {
         "type" | "version" => assert_eq!(&packet[name], expected, "{id} {name}"),
         "remaining_length_bytes" | "payload_hex" => {}
         "flags" | "connect_flags" => {
-            for (flag, expected) in expected.as_object().unwrap().iter().filter(|(flag, _)| *flag != "value")
+            for (flag, expected) in expected
+                .as_object()
+                .expect("the shape of the vectors")
+                .iter()
+                .filter(|(flag, _)| *flag != "value")
             {
                 assert!(all(packet, flag).contains(&expected), "{id} {name} {flag}");
             }
         }
         "subscriptions" => {
             for (key, name) in [("topic_filter", "topic_filter"), ("requested_qos", "requested_qos")] {
-                let expected: Vec<_> = expected.as_array().unwrap().iter().map(|entry| &entry[key]).collect();
+                let expected: Vec<_> = expected
+                    .as_array()
+                    .expect("the shape of the vectors")
+                    .iter()
+                    .map(|entry| &entry[key])
+                    .collect();
                 assert_eq!(all(packet, name), expected, "{id} {name}");
             }
         }
@@ -94,7 +103,7 @@ fn faults_and_warnings_are_exactly_those_of_the_vectors() {
     let vectors = vectors();
     for vector in packets(&vectors) {
         let explanation = explained(&vector["hex"], &vector["direction"], Version::V4);
-        let lint = vector["lint"].as_array().unwrap();
+        let lint = vector["lint"].as_array().expect("the shape of the vectors");
         check_findings(&vector["id"], &explanation["packets"][0]["faults"], lint, Version::V4);
     }
 }
@@ -102,12 +111,18 @@ fn faults_and_warnings_are_exactly_those_of_the_vectors() {
 #[test]
 fn an_overlong_length_is_a_fault_only_in_5_0() {
     let vectors = vectors();
-    for odd in vectors["remaining_length"]["odd"].as_array().unwrap() {
+    for odd in vectors["remaining_length"]["odd"].as_array().expect("the shape of the vectors") {
         let example = &odd["example"];
-        for (level, lint) in example["lint_by_version"].as_object().unwrap() {
-            let version = Version::from_level(level.parse().unwrap()).unwrap();
+        for (level, lint) in example["lint_by_version"].as_object().expect("the shape of the vectors") {
+            let version = Version::from_level(level.parse().expect("the shape of the vectors"))
+                .expect("the shape of the vectors");
             let explanation = explained(&example["hex"], &example["direction"], version);
-            check_findings(level, &explanation["packets"][0]["faults"], lint.as_array().unwrap(), version);
+            check_findings(
+                level,
+                &explanation["packets"][0]["faults"],
+                lint.as_array().expect("the shape of the vectors"),
+                version,
+            );
         }
     }
 }
@@ -115,13 +130,14 @@ fn an_overlong_length_is_a_fault_only_in_5_0() {
 fn check_findings(id: impl std::fmt::Display, found: &Value, lint: &[Value], version: Version) {
     let expected: Vec<&Value> =
         lint.iter().filter(|entry| entry["severity"] == "fault" || entry["severity"] == "warning").collect();
-    let found = found.as_array().unwrap();
+    let found = found.as_array().expect("the shape of the vectors");
     assert_eq!(found.len(), expected.len(), "{id}: {found:#?}");
     for (found, expected) in found.iter().zip(expected) {
         for key in ["code", "severity", "statement", "offset", "length", "repair_hex"] {
             assert_eq!(found[key], expected[key], "{id} {key}");
         }
-        let repaired = parse_hex(found["repair_hex"].as_str().unwrap()).unwrap();
+        let repaired = parse_hex(found["repair_hex"].as_str().expect("the shape of the vectors"))
+            .expect("the shape of the vectors");
         let options = Options { version: Some(version), ..Options::default() };
         let explanation = explain(&repaired, &options);
         assert_eq!(explanation.findings().count(), 0, "{id}: the repair is clean");
@@ -133,7 +149,8 @@ fn check_findings(id: impl std::fmt::Display, found: &Value, lint: &[Value], ver
 fn the_version_and_the_sides_are_found_out() {
     let vectors = vectors();
     for vector in packets(&vectors) {
-        let bytes = parse_hex(vector["hex"].as_str().unwrap()).unwrap();
+        let bytes = parse_hex(vector["hex"].as_str().expect("the shape of the vectors"))
+            .expect("the shape of the vectors");
         let explanation = explain(&bytes, &Options::default());
         let packet = &explanation.packets[0];
         assert_eq!(packet.version, Version::V4, "{}", vector["id"]);
@@ -155,13 +172,16 @@ fn all_packets_together_are_one_stream() {
     let vectors = vectors();
     let list: Vec<&Value> = packets(&vectors)
         .into_iter()
-        .filter(|vector| vector["lint"].as_array().unwrap().is_empty())
+        .filter(|vector| vector["lint"].as_array().expect("the shape of the vectors").is_empty())
         .collect();
     let mut bytes = Vec::new();
     let mut offsets = Vec::new();
     for vector in &list {
         offsets.push(bytes.len());
-        bytes.extend(parse_hex(vector["hex"].as_str().unwrap()).unwrap());
+        bytes.extend(
+            parse_hex(vector["hex"].as_str().expect("the shape of the vectors"))
+                .expect("the shape of the vectors"),
+        );
     }
     let explanation = explain(&bytes, &Options { version: Some(Version::V4), ..Options::default() });
     let found: Vec<usize> = explanation.packets.iter().map(|packet| packet.offset).collect();

@@ -330,11 +330,28 @@ fn property_number(name: &str, value: u64, language: Language) -> Option<String>
         (PropertyId::TopicAliasMaximum, _) => {
             say!(language, "Topic aliases 1 to {value} are accepted.", "接受主题别名 1 到 {value}。")
         }
+        (
+            id @ (PropertyId::RetainAvailable
+            | PropertyId::WildcardSubscriptionAvailable
+            | PropertyId::SubscriptionIdentifierAvailable
+            | PropertyId::SharedSubscriptionAvailable),
+            0 | 1,
+        ) => available(id, value == 1, language),
         (PropertyId::MaximumQoS, _) => {
             say!(language, "Publish with QoS {value} at most.", "发布时 QoS 最高为 {value}。")
         }
         _ => return None,
     })
+}
+
+/// What a server can or cannot do.
+fn available(id: PropertyId, is: bool, language: Language) -> String {
+    let about = property_text(id).about.in_language(language);
+    if is {
+        say!(language, "Yes. {about}", "是。{about}")
+    } else {
+        say!(language, "No. {about}", "否。{about}")
+    }
 }
 
 fn of_flag(name: &str, set: bool, context: Context) -> Option<String> {
@@ -411,7 +428,11 @@ fn message_flag(name: &str, set: bool, language: Language) -> Option<String> {
             )
         }
         ("session_present", false) => {
-            say!(language, "A new session: subscribe again.", "全新的会话：需要重新订阅。")
+            say!(
+                language,
+                "No stored session: subscribe again once connected.",
+                "没有保存的会话：连接成功后需要重新订阅。"
+            )
         }
         ("no_local", true) => say!(
             language,
