@@ -73,7 +73,9 @@ impl Shard {
     }
 
     pub(super) fn too_deep(&self, topic: &str) -> bool {
-        topic.bytes().filter(|&byte| byte == b'/').count() >= usize::from(self.residents.limits.topic_depth)
+        let depth = usize::from(self.residents.limits.topic_depth);
+        // So many levels need as many characters to part them.
+        topic.len() >= depth && topic.bytes().filter(|&byte| byte == b'/').count() >= depth
     }
 
     /// A Client Identifier nobody else has, whose session is at home on this shard.
@@ -444,15 +446,13 @@ impl Shard {
     }
 
     fn send_refusal(&mut self, conn: ConnId, version: Version, code: ReasonCode, out: &mut impl Sink) {
+        if version != Version::V5 && code.return_code().is_none() {
+            // No return code says it. [V4 MQTT-3.2.2-6]
+            return;
+        }
         // [V4 MQTT-3.2.2-4, V4 MQTT-3.2.2-5, V5 MQTT-3.2.2-6, V5 MQTT-3.2.2-7]
-        let reason_code = match version {
-            Version::V5 => code,
-            // [V4 MQTT-3.2.2-6] A 3.x client is told what comes closest.
-            _ if code.return_code().is_some() => code,
-            _ => ReasonCode::NotAuthorized,
-        };
         let connack =
-            Connack { session_present: false, reason_code, properties: hexmq_wire::Properties::EMPTY };
+            Connack { session_present: false, reason_code: code, properties: hexmq_wire::Properties::EMPTY };
         self.residents.send_in(conn, version, &ControlPacket::Connack(connack), out);
     }
 
