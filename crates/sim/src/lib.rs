@@ -1,3 +1,4 @@
 //! Seeded simulation of shards, network and clients.
 
 pub mod transcript;
+pub mod world;

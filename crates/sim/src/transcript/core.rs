@@ -20,7 +20,7 @@ const BEGIN: Now = Now { mono: Mono(1_000_000), wall: Wall(1_780_000_000_000) };
 /// A timer may be one tick late.
 const GRACE: Duration = Duration::from_millis(100);
 /// Looks at the timers while time jumps: a longer jump looks less often.
-const LOOKS_MAX: u64 = 200_000;
+const LOOKS_MAX: u64 = 20_000;
 /// More rounds than any step can need: what is caused does not cause itself for ever.
 const ROUNDS_MAX: usize = 1_000_000;
 
