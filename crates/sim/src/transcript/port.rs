@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use hexmq_broker::{
-    Answer, AuthStep, Batch, CloseReason, ConnId, Event, HoldId, Partial, Permit, Question, Refusal, ShardId, Sink,
+    Answer, AuthStep, Batch, CloseReason, ConnId, Event, HoldId, Partial, Permit, Question, Refusal, ShardId,
+    Sink,
 };
 use hexmq_notation::User;
 
