@@ -380,6 +380,9 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
     }
 
     pub(crate) fn warn_of_characters(&mut self, name: Name, offset: usize, text: &str) -> Result<(), Fault> {
+        if !has_any(text.as_bytes(), |byte| !is_printable_ascii(byte)) {
+            return Ok(());
+        }
         let first = |wanted: fn(char) -> bool| text.char_indices().find(|&(_, char)| wanted(char));
         if let Some((at, char)) = first(|char| char != '\0' && char.is_control()) {
             self.fault(FaultCode::ControlCharacterInUtf8, name, offset + at, char.len_utf8())?;
@@ -401,13 +404,14 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
             Err(_) => return self.judge_text(name, offset, bytes),
         };
         self.tell(name, offset, 2 + bytes.len(), Value::Text(text));
-        // One look for NUL and wildcards together: this is the path of every PUBLISH.
-        if has_any(bytes, |byte| byte == 0 || byte == b'+' || byte == b'#') {
+        // One look for all that wants a closer one: this is the path of every PUBLISH, and most
+        // topic names are printable ASCII.
+        if has_any(bytes, |byte| !is_printable_ascii(byte) || byte == b'+' || byte == b'#') {
             self.nul(name, offset + 2, text)?;
             self.judge_wildcards(name, offset + 2, text)?;
-        }
-        if T::WARNINGS {
-            self.warn_of_characters(name, offset + 2, text)?;
+            if T::WARNINGS {
+                self.warn_of_characters(name, offset + 2, text)?;
+            }
         }
         Ok(text)
     }
@@ -432,6 +436,11 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
     pub(crate) fn skip(&mut self, count: usize) {
         self.at = self.end().min(self.at + count);
     }
+}
+
+#[inline]
+fn is_printable_ascii(byte: u8) -> bool {
+    (b' '..0x7F).contains(&byte)
 }
 
 /// Whether any byte is wanted. Without an early exit, which lets the compiler look at many bytes

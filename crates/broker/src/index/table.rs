@@ -77,7 +77,7 @@ impl Segment {
     /// Where the search for a hash begins. The order of homes is the order of hashes.
     #[inline]
     fn home(&self, tag: u64) -> usize {
-        (tag * self.homes as u64 >> 32) as usize
+        ((tag * self.homes as u64) >> 32) as usize
     }
 
     /// Puts a value before the first larger one, moving those behind it up to the next gap.

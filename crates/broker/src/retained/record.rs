@@ -66,7 +66,7 @@ impl Record {
             qos: self.qos,
             properties,
             payload,
-            expires: self.expires().then(|| Wall(self.expires)),
+            expires: self.expires().then_some(Wall(self.expires)),
         }
     }
 }
