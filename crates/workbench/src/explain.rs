@@ -5,7 +5,7 @@ use hexmq_wire::{Fault, FaultCode, PacketType, Severity as WireSeverity, Version
 use crate::explanation::{Explanation, Field, Finding, Options, Packet, Rest, Severity, Side, Skipped};
 use crate::language::say;
 use crate::repair::{repair, repair_all, repair_remaining_length};
-use crate::stream::{Piece, part, pieces};
+use crate::stream::{Piece, complete, part, pieces};
 use crate::text::meaning::{Context, meaning};
 use crate::text::message::message;
 use crate::tree::{Reading, read};
@@ -49,8 +49,8 @@ pub fn explain(bytes: &[u8], options: &Options) -> Explanation {
 fn forgotten_reason(length: usize, options: &Options) -> String {
     say!(
         options.language,
-        "{length} bytes that belong to the packet before: its Remaining Length is {length} too small",
-        "这 {length} 个字节属于前一个报文：它的剩余长度少写了 {length}",
+        "{length} bytes that belong to the packet before: its Remaining Length is too small or left out",
+        "这 {length} 个字节属于前一个报文：它的剩余长度写小了或漏写了",
     )
 }
 
@@ -83,7 +83,7 @@ fn packet(
     let mut findings: Vec<Finding> = Vec::with_capacity(reading.faults.len());
     for fault in &reading.faults {
         let repaired = if forgotten > 0 && fault.code == FaultCode::Truncated {
-            crate::stream::with_remaining_length(part(bytes, offset, length + forgotten))
+            complete(part(bytes, offset, length + forgotten), version)
         } else {
             repair(frame, &reading, fault, options.from)
         };
@@ -165,7 +165,7 @@ fn begun(bytes: &[u8], offset: usize, needs: usize, version: Version, options: &
     let findings =
         reading.faults.iter().map(|fault| finding(frame, &reading, fault, offset, None, options)).collect();
     let repair = repair_remaining_length(frame, version);
-    let mut reason = say!(options.language, "needs {needs} more bytes", "还缺 {needs} 个字节");
+    let mut reason = needs_reason(frame, needs, options);
     if repair.is_some() {
         reason += &say!(
             options.language,
@@ -175,6 +175,15 @@ fn begun(bytes: &[u8], offset: usize, needs: usize, version: Version, options: &
     }
     let begun = shape(reading, offset, length, findings, repair, options);
     Rest { offset, length, reason, needs: Some(needs), begun: Some(begun) }
+}
+
+/// How many bytes are missing: exactly, once the Remaining Length is there.
+fn needs_reason(frame: &[u8], needs: usize, options: &Options) -> String {
+    let bytes = if needs == 1 { "byte" } else { "bytes" };
+    match hexmq_wire::Frame::new(frame).header() {
+        Some(_) => say!(options.language, "needs {needs} more {bytes}", "还缺 {needs} 个字节"),
+        None => say!(options.language, "needs at least {needs} more {bytes}", "至少还缺 {needs} 个字节"),
+    }
 }
 
 /// Faults that only say that bytes are missing at the end.

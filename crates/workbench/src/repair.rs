@@ -8,13 +8,21 @@ use crate::explanation::{Field, FieldValue, Side};
 use crate::stream::{packet_of, part, with_remaining_length};
 use crate::tree::{Reading, read};
 
+/// Longer packets are not searched for a wrong length: each length is a whole decode.
+const LONGEST_SEARCHED: usize = 1024;
+
 /// The packet without this fault, if that is all that is wrong with it.
 pub(crate) fn repair(frame: &[u8], reading: &Reading, fault: &Fault, from: Option<Side>) -> Option<Vec<u8>> {
     candidates(frame, reading, fault).into_iter().find(|repaired| is_clean(repaired, reading.version, from))
 }
 
-/// The packet without any of its faults, where each of them has a repair.
+/// The packet without any of its faults: each repaired after the other, or the one wrong length
+/// in it that made the others follow.
 pub(crate) fn repair_all(frame: &[u8], version: Version, from: Option<Side>) -> Option<Vec<u8>> {
+    one_by_one(frame, version, from).or_else(|| wrong_length(frame, version, from))
+}
+
+fn one_by_one(frame: &[u8], version: Version, from: Option<Side>) -> Option<Vec<u8>> {
     const ROUNDS: usize = 8;
     let mut repaired = frame.to_vec();
     for _ in 0..ROUNDS {
@@ -26,6 +34,37 @@ pub(crate) fn repair_all(frame: &[u8], version: Version, from: Option<Side>) -> 
             .find(|candidate| read(candidate, version).faults.len() < before)?;
     }
     (repaired != frame && is_clean(&repaired, version, from)).then_some(repaired)
+}
+
+/// A wrong length in front of one string shifts everything behind it. If exactly one other length
+/// of exactly one string makes the packet clean, that was it.
+fn wrong_length(frame: &[u8], version: Version, from: Option<Side>) -> Option<Vec<u8>> {
+    let reading = read(frame, version);
+    let is_shifted = |fault: &Fault| matches!(fault.code, FaultCode::Truncated | FaultCode::TrailingBytes);
+    if !reading.faults.iter().any(is_shifted) || frame.len() > LONGEST_SEARCHED {
+        return None;
+    }
+    let strings = reading.fields.iter().filter(|field| field.name != "payload" && field.fields.is_empty());
+    let places = strings.filter(|field| matches!(field.value, FieldValue::Text(_) | FieldValue::Bytes(_)));
+    let mut repairs = places.flat_map(|field| with_lengths(frame, field.offset, version, from));
+    let only = repairs.next()?;
+    repairs.next().is_none().then_some(only)
+}
+
+/// The clean packets that differ from `frame` in the two-byte length at `at` alone.
+fn with_lengths(
+    frame: &[u8],
+    at: usize,
+    version: Version,
+    from: Option<Side>,
+) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let behind = frame.len().saturating_sub(at + 2);
+    (0..=behind).filter_map(move |length| {
+        let mut repaired = frame.to_vec();
+        let prefix = repaired.get_mut(at..at + 2)?;
+        prefix.copy_from_slice(&u16::try_from(length).ok()?.to_be_bytes());
+        (repaired != frame && is_clean(&repaired, version, from)).then_some(repaired)
+    })
 }
 
 /// A packet whose Remaining Length claims more than there is, with the length of what is there.
@@ -146,19 +185,10 @@ impl Edits<'_> {
     /// The length in front of the string concerned that makes everything behind it fit; only if
     /// there is exactly one.
     fn fitting_length(&self) -> Option<Vec<u8>> {
-        const LONGEST: usize = 1024;
-        let at = self.fault.offset;
-        let behind = self
-            .frame
-            .len()
-            .checked_sub(at + 2)
-            .filter(|&behind| self.fault.length == 2 && behind <= LONGEST)?;
-        let mut fitting = (0..=behind).filter_map(|length| {
-            let mut repaired = self.frame.to_vec();
-            let prefix = repaired.get_mut(at..at + 2)?;
-            prefix.copy_from_slice(&u16::try_from(length).ok()?.to_be_bytes());
-            is_clean(&repaired, self.reading.version, None).then_some(repaired)
-        });
+        if self.fault.length != 2 || self.frame.len() > LONGEST_SEARCHED {
+            return None;
+        }
+        let mut fitting = with_lengths(self.frame, self.fault.offset, self.reading.version, None);
         let only = fitting.next()?;
         fitting.next().is_none().then_some(only)
     }

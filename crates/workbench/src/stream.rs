@@ -190,15 +190,14 @@ impl<'a> Stream<'a> {
         judge(self.bytes.get(at..).unwrap_or_default(), self.version).overfull
     }
 
-    /// How many of the bytes behind the packet its Remaining Length left out: with them, and only
-    /// then, it is clean.
+    /// How many of the bytes behind the packet belong to it: with them, and a Remaining Length that
+    /// says so, it is clean.
     fn forgotten(&mut self, at: usize, length: usize) -> Option<usize> {
         const MOST: usize = 16;
         let available = self.bytes.len() - (at + length);
         (1..=available.min(MOST)).chain((available > MOST).then_some(available)).find(|&more| {
-            self.spend(length + more);
-            let longer = with_remaining_length(part(self.bytes, at, length + more));
-            longer.is_some_and(|longer| judge(&longer, self.version).is_clean())
+            self.spend(2 * (length + more));
+            complete(part(self.bytes, at, length + more), self.version).is_some()
         })
     }
 
@@ -254,6 +253,17 @@ fn weight(packet_type: PacketType, bytes: &[u8]) -> u32 {
         PacketType::Pingreq | PacketType::Pingresp | PacketType::Disconnect => 1,
         _ => 2,
     }
+}
+
+/// `bytes` as one clean packet with another Remaining Length: corrected, or put in where it is left
+/// out altogether. A PUBLISH takes any bytes as its payload, so it proves nothing.
+pub(crate) fn complete(bytes: &[u8], version: Version) -> Option<Vec<u8>> {
+    if matches!(Frame::new(bytes).packet_type(), None | Some(PacketType::Publish)) {
+        return None;
+    }
+    let (&first, behind) = bytes.split_first()?;
+    let candidates = [with_remaining_length(bytes), packet_of(first, behind)];
+    candidates.into_iter().flatten().find(|candidate| judge(candidate, version).is_clean())
 }
 
 /// `bytes` as one packet: its Remaining Length says what follows it.

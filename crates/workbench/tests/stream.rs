@@ -93,6 +93,21 @@ fn a_remaining_length_that_is_too_small_is_repaired() {
 }
 
 #[test]
+fn a_remaining_length_that_is_left_out_is_put_in() {
+    let explanation = explained(&CONNECT.replacen("25", "", 1));
+    assert_eq!(codes(&explanation), ["truncated"]);
+    assert_eq!(explanation.packets[0].findings[0].repair, Some(parse_hex(CONNECT).expect("hex")));
+}
+
+#[test]
+fn a_wrong_length_that_shifts_what_follows_is_found() {
+    let explanation = explained(&CONNECT.replacen("00 09", "00 08", 1));
+    assert_eq!(codes(&explanation), ["truncated"]);
+    assert_eq!(explanation.packets[0].findings[0].repair, None, "the fault names another field");
+    assert_eq!(explanation.packets[0].repair, Some(parse_hex(CONNECT).expect("hex")));
+}
+
+#[test]
 fn a_remaining_length_that_is_too_large_is_suspected() {
     let explanation = explained(&CONNECT.replacen("25", "27", 1));
     let rest = explanation.rest.expect("a rest");

@@ -124,7 +124,7 @@ fn leftover(page: &mut String, bytes: &[u8], rest: &Rest, layout: &Layout) {
     };
     let title = title(begun, layout.language);
     let _ = writeln!(page, "{}", layout.style().title(&title));
-    let line = say!(layout.language, ".. the packet is not whole: {reason}", ".. 报文不完整：{reason}");
+    let line = say!(layout.language, ".. the packet is not whole: it {reason}", ".. 报文不完整：{reason}");
     for line in wrap(&line, layout.columns()) {
         let _ = writeln!(page, "{}", layout.style().warning(&line));
     }
