@@ -360,6 +360,33 @@ fn api_errors_have_one_shape() {
     assert_eq!(server.http("GET", "/readyz", false, ""), (200, "ready\n".to_owned()));
 }
 
+#[test]
+fn the_api_explains_packets() {
+    let server = Server::start(&[]);
+    let explain = |body: &str| server.http("POST", "/api/v1/explain", true, body);
+    let (code, body) = explain("{\"hex\":\"c0 00 d000\",\"version\":4}");
+    assert_eq!(code, 200, "{body}");
+    let answer: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(answer["packets"][0]["type"], "PINGREQ");
+    assert_eq!(answer["packets"][1]["type"], "PINGRESP");
+    assert_eq!(answer["packets"][1]["offset"], 2);
+    assert!(answer["rest"].is_null());
+    let large = format!("{{\"hex\":\"{}\"}}", "00".repeat(600_000));
+    for (body, status, name) in [
+        ("", 400, "bad_request"),
+        ("{\"hex\":\"c0\",\"form\":1}", 400, "bad_request"),
+        ("{\"hex\":\"c0 0\"}", 400, "bad_hex"),
+        ("{\"hex\":\"c000\",\"version\":6}", 400, "bad_version"),
+        (large.as_str(), 413, "body_too_large"),
+    ] {
+        let (code, answer) = explain(body);
+        assert_eq!(code, status, "{answer}");
+        let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+        assert_eq!(answer["error"]["code"], name);
+    }
+    assert_eq!(server.http("POST", "/api/v1/explain", false, "{}").0, 401);
+}
+
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_hexmq"))
         .arg("serve")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use hexmq_observe::Gauges;
 
@@ -15,11 +15,12 @@ use crate::serve::Service;
 use crate::status::{PATIENCE, status};
 
 /// Largest request body, in bytes.
-const BODY_BYTES_MAX: usize = 4 << 20;
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
     let guarded = Router::new()
         .route("/api/v1/status", get(get_status))
+        .route("/api/v1/explain", post(crate::explain::explain))
         .route("/metrics", get(get_metrics))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&service), require_admin));
     Router::new()

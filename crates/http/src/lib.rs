@@ -1,4 +1,4 @@
-//! The HTTP control plane: health, status, metrics.
+//! The HTTP control plane: health, status, metrics, and the explainer.
 //!
 //! It runs on one thread of its own and asks the shards through a [`Backend`] with a deadline;
 //! nobody reads a shard's memory from here. Every error has the same shape:
@@ -10,6 +10,7 @@
 mod api;
 mod auth;
 mod error;
+mod explain;
 mod serve;
 mod socket;
 mod status;
