@@ -65,6 +65,7 @@ pub(crate) struct Will {
 }
 
 /// Topic Aliases live as long as the connection. [V5 MQTT-3.3.2-7]
+/// [V5 U-3.3.2.3.4-5]
 #[derive(Debug, Default)]
 pub(crate) struct Aliases {
     pub(crate) incoming: AliasesIn,

@@ -42,6 +42,7 @@ pub(crate) struct Matches {
 
 /// A session that gets a topic's messages; overlapping subscriptions are merged into the largest
 /// QoS and all identifiers. [V4 MQTT-3.3.5-1, V5 MQTT-3.3.4-2, V5 MQTT-3.3.4-3, V5 MQTT-3.3.4-4]
+/// [V5 U-3.3.4-2, V5 U-3.3.4-1]
 #[derive(Debug)]
 pub(crate) struct Receiver {
     pub(crate) slot: u32,
@@ -190,6 +191,7 @@ impl Receiver {
 impl SharedChoice {
     /// The next member in turn that can take the message at once; else one that is connected;
     /// else any, which keeps it until it comes back.
+    /// [V5 U-4.8.2-2]
     pub(crate) fn choose(&mut self, not: Option<SessionRef>) -> Option<Chosen> {
         let count = self.members.len();
         let mut best: Option<(Readiness, usize)> = None;

@@ -146,6 +146,7 @@ pub struct Permit {
 impl Permit {
     /// Whether a message may be published to this topic: topics that begin with `$` are the
     /// server's own.
+    /// [V5 U-4.7.2-1]
     #[inline]
     pub fn may_publish(self, topic: &str) -> bool {
         topic.as_bytes().first() != Some(&b'$')

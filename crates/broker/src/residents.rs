@@ -118,6 +118,7 @@ impl Residents {
     }
 
     /// Delivers to the chosen member of a shared subscription.
+    /// [V5 MQTT-4.8.2-3, V5 U-3.3.4-3]
     pub(crate) fn deliver_shared(
         &mut self,
         to: &Chosen,
@@ -134,7 +135,8 @@ impl Residents {
         self.deliver_on(to.session.slot, to.session.generation, &terms, outbound, out)
     }
 
-    /// False if there is no such session.
+    /// Sends, or queues for a session that is away. False if there is no such session.
+    /// [V4 MQTT-3.1.2-5, V5 U-4.1-5]
     fn deliver_on(
         &mut self,
         slot: u32,
@@ -165,6 +167,8 @@ impl Residents {
     }
 
     /// Sends a message that has just come, using a layout that is already encoded where it can.
+    /// [V4 MQTT-3.3.1-3, V4 MQTT-4.3.1-1, V5 MQTT-3.3.1-3, V5 MQTT-4.3.1-1, V5 MQTT-4.3.2-1]
+    /// [V5 MQTT-4.3.2-2, V5 MQTT-4.3.3-1, V5 MQTT-4.3.3-2]
     fn send_live(
         &mut self,
         conn: ConnId,
@@ -303,6 +307,7 @@ impl Residents {
         }
     }
 
+    /// One packet that waits, if it may go now. [V5 MQTT-3.3.4-9, V5 MQTT-4.9.0-2, V5 U-4.1-4]
     fn pump_one(&mut self, slot: u32, now: Now, out: &mut impl Sink) -> bool {
         let Some(session) = self.sessions.at_mut(slot) else { return false };
         let Some(conn) = session.conn else { return false };
@@ -343,6 +348,7 @@ impl Residents {
     }
 
     /// Sends a message that was kept: again with its identifier and DUP, or for the first time.
+    /// What was sent before is not asked whether it has expired. [V5 MQTT-4.3.3-7]
     fn send_kept(
         &mut self,
         conn: ConnId,
@@ -410,6 +416,7 @@ impl Residents {
     }
 
     /// Sends a retained message for a new subscription. The caller has seen that there is room.
+    /// [V5 U-3.3.1.3-1, V5 U-3.8.3.1-3]
     pub(crate) fn send_retained(
         &mut self,
         conn: ConnId,
@@ -433,6 +440,8 @@ impl Residents {
 
     /// A Reason String for a packet of about `size` bytes, if the client wants to hear reasons and
     /// has room for it. [V5 MQTT-3.1.2-29, V5 MQTT-3.4.2-2, V5 MQTT-3.5.2-2, V5 MQTT-3.9.2-1, V5 MQTT-3.14.2-3]
+    /// User Properties of our own are never sent.
+    /// [V5 MQTT-3.4.2-3, V5 MQTT-3.5.2-3, V5 MQTT-3.9.2-2, V5 U-3.1.2.11.7-3]
     pub(crate) fn explain(&self, conn: ConnId, size: usize, why: &impl Display, words: &mut PropertiesBuf) {
         let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at(conn.slot)
         else {
@@ -449,6 +458,7 @@ impl Residents {
     }
 
     /// Sends any packet but PUBLISH to a client whose version is known.
+    /// The window holds back PUBLISH packets only. [V5 MQTT-3.3.4-10, V5 MQTT-4.9.0-3]
     pub(crate) fn send(&mut self, conn: ConnId, packet: &ControlPacket<'_>, out: &mut impl Sink) {
         let version =
             match self.connections.get(conn.slot, conn.generation).map(|connection| &connection.stage) {
@@ -506,6 +516,7 @@ impl Layouts {
     }
 }
 
+/// The fields of a PUBLISH to one receiver. [V5 U-3.3.2.3.3-1]
 fn parts<'a>(message: &'a Message<'_>, terms: &'a Terms<'_>, dup: bool, now: Now) -> PublishParts<'a> {
     PublishParts {
         dup,

@@ -58,6 +58,7 @@ pub(crate) enum Expiry {
 
 impl Expiry {
     /// From a Session Expiry Interval: 0xFFFFFFFF means for ever (5.0 section 3.1.2.11.2).
+    /// [V5 U-3.1.2.11.2-3]
     pub(crate) fn from_interval(seconds: u32) -> Expiry {
         match seconds {
             0 => Expiry::AtOnce,

@@ -8,6 +8,7 @@ use crate::{ConnId, Event, Flow, Sink};
 
 impl Shard {
     /// A QoS 1 message is done. [V4 MQTT-4.3.2-1, V5 MQTT-4.3.2-4]
+    /// [V5 MQTT-4.3.2-3, V5 MQTT-4.4.0-2, V5 MQTT-4.8.2-6, V5 U-4.13.2-1]
     pub(super) fn puback(&mut self, conn: ConnId, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
         let Some(slot) = self.session_of(conn) else { return Flow::Closed };
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
@@ -24,6 +25,7 @@ impl Shard {
 
     /// A QoS 2 message was taken over by the client, or refused.
     /// [V4 MQTT-4.3.3-1, V5 MQTT-4.3.3-4, V5 MQTT-4.3.3-5]
+    /// [V5 MQTT-4.3.3-3, V5 MQTT-4.4.0-2, V5 MQTT-4.8.2-6, V5 U-3.6.2.1-2, V5 U-4.13.2-1]
     pub(super) fn pubrec(&mut self, conn: ConnId, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
         let Some(slot) = self.session_of(conn) else { return Flow::Closed };
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
@@ -59,6 +61,7 @@ impl Shard {
     }
 
     /// The client releases a QoS 2 message it sent. [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-11]
+    /// [V5 MQTT-4.3.3-12, V5 MQTT-4.3.3-13, V5 U-3.7.2.1-2]
     pub(super) fn pubrel(&mut self, conn: ConnId, ack: &Ack<'_>, out: &mut impl Sink) -> Flow {
         let Some(slot) = self.session_of(conn) else { return Flow::Closed };
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
@@ -89,6 +92,8 @@ impl Shard {
     }
 
     /// 3.x has no way to say that an identifier is unknown.
+    /// 5.0 says it by a code and without words.
+    /// [V5 MQTT-3.6.2-2, V5 MQTT-3.6.2-3, V5 MQTT-3.7.2-2, V5 MQTT-3.7.2-3]
     fn not_found(&self, conn: ConnId) -> ReasonCode {
         match self.connected(conn).map(|connected| connected.version) {
             Some(Version::V5) => ReasonCode::PacketIdentifierNotFound,

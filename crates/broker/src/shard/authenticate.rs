@@ -12,6 +12,7 @@ use crate::{Answer, AuthStep, CloseReason, ConnId, Flow, HoldId, Question, Refus
 impl Shard {
     /// A packet before CONNACK: only AUTH with the same method may come.
     /// [V5 MQTT-3.1.2-30, V5 MQTT-4.12.0-3, V5 MQTT-4.12.0-5]
+    /// [V5 MQTT-4.12.0-4, V5 U-3.15-1, V5 U-4.12-2]
     pub(super) fn receive_authenticating(
         &mut self,
         conn: ConnId,
@@ -100,6 +101,8 @@ impl Shard {
         self.send_auth(conn, ReasonCode::ContinueAuthentication, method, Some(data), out);
     }
 
+    /// Neither Reason String nor User Property, so none can be too much.
+    /// [V5 MQTT-3.15.2-1, V5 MQTT-3.15.2-2, V5 MQTT-3.15.2-3, V5 MQTT-4.12.0-5]
     fn send_auth(
         &mut self,
         conn: ConnId,
@@ -120,6 +123,7 @@ impl Shard {
 
     /// AUTH on an established connection: re-authentication.
     /// [V5 MQTT-4.12.0-6, V5 MQTT-4.12.0-7, V5 MQTT-4.12.1-1]
+    /// [V5 U-3.15-1, V5 U-3.15.2.2.2-1, V5 U-4.12.1-3]
     pub(super) fn auth(&mut self, conn: ConnId, auth: &Auth<'_>, now: Now, out: &mut impl Sink) -> Flow {
         let step = self.connected(conn).and_then(|connected| {
             let authentication = connected.authentication.as_ref()?;
@@ -164,6 +168,7 @@ impl Shard {
     }
 
     /// The answer of an authority about an established connection.
+    /// [V5 U-4.12.1-1, V5 U-4.12.1-2]
     pub(super) fn answer_reauthentication(
         &mut self,
         hold: HoldId,

@@ -12,6 +12,7 @@ use hexmq_topic::SubscriptionFilter;
 
 impl Shard {
     /// DISCONNECT from a client. [V4 MQTT-3.14.4-1, V5 MQTT-3.14.4-1]
+    /// [V5 U-3.14.2.2.2-2, V5 U-3.14.4-1]
     pub(super) fn disconnect(
         &mut self,
         conn: ConnId,
@@ -22,7 +23,7 @@ impl Shard {
         let Some(connected) = self.connected_mut(conn) else { return Flow::Closed };
         let session = connected.session;
         if let Some(interval) = disconnect.properties.session_expiry_interval() {
-            // [V5 U-3.14.2.2.2-1] An interval of 0 at CONNECT cannot be raised.
+            // [V5 U-3.14.2.2.2-3] An interval of 0 at CONNECT cannot be raised.
             if connected.session_ends_with_connection && interval != 0 {
                 self.close(conn, CloseReason::ProtocolError, ReasonCode::ProtocolError, None, now, out);
                 return Flow::Closed;
@@ -46,6 +47,8 @@ impl Shard {
 
     /// Ends a connection from our side. An MQTT 5 client is told why.
     /// [V5 MQTT-3.14.0-1, V5 MQTT-4.13.2-1]
+    /// Neither Session Expiry Interval nor User Property is sent.
+    /// [V5 MQTT-3.14.2-2, V5 MQTT-3.14.2-4, V5 MQTT-3.14.4-2, V5 U-3.1.2.5-4, V5 U-4.13.1-1]
     pub(super) fn close(
         &mut self,
         conn: ConnId,
@@ -116,6 +119,8 @@ impl Shard {
 
     /// A session has lost its connection: its Will is published or begins to wait, and the session
     /// ends or begins to expire.
+    /// Nothing else but Clean Start ends a session.
+    /// [V4 MQTT-4.1.0-1, V4 MQTT-4.1.0-2, V5 MQTT-4.1.0-1, V5 U-3.14-1, V5 U-4.1-1, V5 U-4.1-7]
     fn leave(&mut self, connected: Connected, now: Now, out: &mut impl Sink) {
         let slot = connected.session;
         let Some(expiry) = self.residents.sessions.at(slot).map(|session| session.expiry) else { return };
@@ -123,7 +128,7 @@ impl Shard {
             self.settle_will(slot, *will, expiry, now, out);
         }
         match expiry {
-            // [V4 MQTT-3.1.2-6] [V5 U-3.1.2.11.2-1]
+            // [V4 MQTT-3.1.2-6] [V5 U-3.1.2.11.2-2]
             Expiry::AtOnce => self.end_session(slot, false, now, out),
             Expiry::After(seconds) => {
                 if let Some(session) = self.residents.sessions.at_mut(slot) {
@@ -136,6 +141,7 @@ impl Shard {
     }
 
     /// At once, or after its delay if the session lives so long. [V5 MQTT-3.1.3-9]
+    /// [V5 U-3.1.2.5-5, V5 U-3.1.4-3]
     fn settle_will(&mut self, slot: u32, will: Will, expiry: Expiry, now: Now, out: &mut impl Sink) {
         if will.delay_s == 0 || expiry == Expiry::AtOnce {
             self.publish_will(slot, will.message, will.expiry_s, now, out);
@@ -149,6 +155,7 @@ impl Shard {
 
     /// Publishes a Will. [V4 MQTT-3.1.2-8, V4 MQTT-3.1.2-16, V4 MQTT-3.1.2-17, V5 MQTT-3.1.2-8,
     /// V5 MQTT-3.1.2-14, V5 MQTT-3.1.2-15]
+    /// [V5 U-3.1.2.5-5, V5 U-3.1.3.2.4-2, V5 U-3.1.3.2.4-3]
     pub(super) fn publish_will(
         &mut self,
         slot: u32,
@@ -194,6 +201,7 @@ impl Shard {
 
     /// A session is over: its subscriptions, messages and identifiers are no more.
     /// [V4 MQTT-3.1.2-6, V5 MQTT-3.1.2-4, V5 MQTT-3.1.2-23, V5 MQTT-4.1.0-2]
+    /// Retained messages stay. [V4 MQTT-3.1.2-7, V5 U-3.8.4-2, V5 U-4.1-8, V5 U-4.8.2-3, V5 U-4.8.2-4]
     pub(super) fn end_session(&mut self, slot: u32, expired: bool, now: Now, out: &mut impl Sink) {
         let me = self.session_ref(slot);
         let will =
@@ -231,6 +239,7 @@ impl Shard {
     }
 
     /// A message a session could not take: another member of its shared subscription gets it.
+    /// [V5 U-4.8.2-5]
     fn bequeath(&mut self, heir_of: &str, me: SessionRef, orphan: Outgoing, now: Now, out: &mut impl Sink) {
         let group = orphan.extra.as_ref().map_or(0, |extra| extra.group);
         let stored = self.residents.messages.get(orphan.message);

@@ -51,6 +51,7 @@ impl Shard {
     }
 
     /// What can be said without knowing who it is.
+    /// Any other identifier is as good as the next. [V4 MQTT-3.1.3-5, V4 MQTT-3.1.3-9, V5 MQTT-3.1.3-5]
     fn admissible(&self, connect: &Connect<'_>) -> Result<(), Refusal> {
         if self.stopping {
             return Err(Refusal::ServerShuttingDown);
@@ -79,6 +80,7 @@ impl Shard {
     }
 
     /// A Client Identifier nobody else has, whose session is at home on this shard.
+    /// [V5 MQTT-3.1.3-7]
     fn assign_identifier(&mut self) -> Box<str> {
         loop {
             let mut identifier = String::with_capacity(21);
@@ -93,6 +95,7 @@ impl Shard {
     }
 
     /// Asks who this is and goes on with the answer, now or later.
+    /// [V5 U-3.1.4-2, V5 U-3.1.2.11.9-2, V5 U-4.12-1]
     #[allow(clippy::too_many_arguments, reason = "one question, asked from two places")]
     pub(super) fn ask_at_door(
         &mut self,
@@ -185,6 +188,7 @@ impl Shard {
         }
     }
 
+    /// Lets a client in. [V4 MQTT-3.1.4-3, V4 MQTT-3.1.4-4, V5 MQTT-3.1.4-4, V5 MQTT-3.1.4-5, V5 U-3.1.4-4]
     #[allow(clippy::too_many_arguments, reason = "everything an admission is made of")]
     fn admit(
         &mut self,
@@ -224,6 +228,7 @@ impl Shard {
     }
 
     /// The session of a CONNECT: taken over, resumed or new.
+    /// [V4 MQTT-3.1.3-2, V5 MQTT-3.1.3-2, V5 U-3.1.2.11.2-2, V5 U-3.1.2.11.3-3, V5 U-4.1-2, V5 U-4.9-3]
     fn claim_session(
         &mut self,
         key: &SessionKey,
@@ -270,6 +275,9 @@ impl Shard {
         self.close(older, CloseReason::SessionTakenOver, ReasonCode::SessionTakenOver, None, now, out);
     }
 
+    /// What a connection keeps of its CONNECT.
+    /// [V4 MQTT-3.1.2-12, V5 MQTT-3.1.2-7, V5 MQTT-3.1.3-10, V5 U-3.1.2.11.4-3, V5 U-3.1.2.11.5-2]
+    /// [V5 U-3.1.2.11.7-3, V5 U-3.1.3.2.2-2, V5 U-3.1.3.4-1]
     fn connected_from(&mut self, connect: &Connect<'_>, session: u32, permit: Permit) -> Connected {
         let properties = connect.properties;
         let will = connect.will.map(|will| {
@@ -316,6 +324,7 @@ impl Shard {
 
     /// The Keep Alive that counts: the client's, or the server's bound for 5.0 clients, who are
     /// told. [V5 MQTT-3.1.2-21]
+    /// [V5 MQTT-3.2.2-22, V5 U-3.1.2.10-1]
     fn keep_alive_for(&self, connect: &Connect<'_>) -> u16 {
         match self.residents.limits.keep_alive_max_s {
             Some(max) if connect.version == Version::V5 => match connect.keep_alive_s {
@@ -327,6 +336,8 @@ impl Shard {
     }
 
     /// CONNACK 0x00 with what the client has to know.
+    /// No Reason String and no User Property, so none can be too much.
+    /// [V5 MQTT-3.2.0-2, V5 MQTT-3.2.2-19, V5 MQTT-3.2.2-20]
     #[allow(clippy::too_many_arguments, reason = "everything a CONNACK says")]
     fn accept(
         &mut self,
@@ -353,6 +364,8 @@ impl Shard {
         self.residents.send_in(conn, connect.version, &connack, out);
     }
 
+    /// The properties of that CONNACK.
+    /// [V5 MQTT-3.1.3-7, V5 U-3.1.2.11.6-3, V5 U-3.2.2.3.2-2, V5 U-3.2.2.3.8-2]
     fn announce(
         &self,
         connect: &Connect<'_>,
@@ -405,6 +418,8 @@ impl Shard {
     }
 
     /// CONNACK with an error, and the end.
+    /// [V4 MQTT-3.1.3-9, V4 MQTT-3.1.4-5, V5 MQTT-3.1.4-2, V5 MQTT-3.1.4-6, V5 MQTT-3.2.2-7]
+    /// [V5 MQTT-4.12.0-1, V5 MQTT-4.12.0-4, V5 MQTT-4.13.2-1]
     pub(super) fn refuse(
         &mut self,
         conn: ConnId,

@@ -121,6 +121,7 @@ impl Shard {
     }
 
     /// One whole packet of a connection.
+    /// What was sent behind a CONNECT comes here in its turn. [V5 U-3.1.4-5]
     pub fn receive(&mut self, conn: ConnId, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
         let census = &mut self.residents.census;
         census.packets_received += 1;
@@ -139,6 +140,7 @@ impl Shard {
         }
     }
 
+    /// [V5 U-2.1.2-2, V5 U-3.1.2.10-2, V5 U-3.13-1]
     fn receive_connected(
         &mut self,
         conn: ConnId,
@@ -187,6 +189,7 @@ impl Shard {
 
     /// A packet that cannot be read closes the connection.
     /// [V4 MQTT-4.8.0-1, V5 MQTT-4.13.1-1, V5 MQTT-3.14.0-1]
+    /// [V5 U-4.13.1-1, V5 U-4.13.1-2, V5 U-4.13.1-3, V5 MQTT-4.13.2-1]
     fn refuse_packet(&mut self, conn: ConnId, fault: Fault, now: Now, out: &mut impl Sink) -> Flow {
         let code = fault.reason_code();
         let reason = match code {
@@ -201,6 +204,7 @@ impl Shard {
     }
 
     /// The framer refused what a connection sends: nothing after it can be read.
+    /// [V5 U-1.5.5-1, V5 U-3.2.2.3.6-4, V5 U-4.13.1-2]
     pub fn unframed(&mut self, conn: ConnId, error: FrameError, now: Now, out: &mut impl Sink) {
         let Some(connection) = self.residents.connections.get(conn.slot, conn.generation) else { return };
         let (code, reason) = match error {
@@ -224,6 +228,7 @@ impl Shard {
     }
 
     /// The network connection is gone. A Will is due. [V4 MQTT-3.1.2-8, V5 MQTT-3.1.2-8]
+    /// [V5 U-3.1.2.5-1, V5 U-3.1.2.5-3, V5 U-3.14-1]
     pub fn lost(&mut self, conn: ConnId, why: Lost, now: Now, out: &mut impl Sink) {
         let reason = match why {
             Lost::Closed => CloseReason::ConnectionClosed,

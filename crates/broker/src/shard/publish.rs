@@ -59,6 +59,7 @@ impl Shard {
     /// Writes the topic a Topic Alias stands for into `topic`; false if the packet names it itself.
     /// What a client's properties may not say ends here as well.
     /// [V5 MQTT-3.3.2-8, V5 MQTT-3.3.2-9, V5 MQTT-3.3.2-12]
+    /// [V5 U-3.3.2.1-1, V5 U-3.3.2.3.4-2, V5 U-3.3.2.3.4-3, V5 U-3.3.2.3.4-4, V5 U-3.3.4-4, V5 U-3.3.4-5]
     fn resolve_topic(
         &mut self,
         conn: ConnId,
@@ -99,6 +100,9 @@ impl Shard {
         }
     }
 
+    /// Takes a message over: retained if it asks for it, routed, acknowledged.
+    /// [V4 MQTT-4.3.2-2, V4 MQTT-3.3.1-12, V5 MQTT-4.3.2-4, V5 MQTT-4.3.2-5, V5 MQTT-4.3.3-8]
+    /// [V5 MQTT-3.3.1-8, V5 U-3.3.3-1, V5 U-4.13.2-1]
     fn publish_to(
         &mut self,
         conn: ConnId,
@@ -165,6 +169,7 @@ impl Shard {
     }
 
     /// Remembers the identifier of a QoS 2 message; false for a repetition.
+    /// [V5 MQTT-4.3.3-12, V5 U-3.3.4-6, V5 U-4.1-6]
     fn take_over_identifier(
         &mut self,
         slot: u32,
@@ -186,6 +191,7 @@ impl Shard {
     }
 
     /// A QoS 2 message that was refused with PUBREC is not awaited any more.
+    /// [V5 MQTT-4.3.3-9]
     fn release_identifier(&mut self, slot: u32, publish: &Publish<'_>) {
         if let Delivery::ExactlyOnce(identifier) = publish.delivery
             && let Some(session) = self.residents.sessions.at_mut(slot)
@@ -195,6 +201,8 @@ impl Shard {
     }
 
     /// [V4 MQTT-3.3.4-1, V5 MQTT-3.3.4-1]
+    /// The answer to a PUBLISH by its QoS, whatever becomes of the message later.
+    /// [V4 MQTT-2.3.1-6, V5 MQTT-2.2.1-5, V5 MQTT-4.3.3-13, V5 U-3.4.2.1-2, V5 U-3.5.2.1-2, V5 U-4.3.1-1]
     fn acknowledge(
         &mut self,
         conn: ConnId,
@@ -212,7 +220,7 @@ impl Shard {
         self.residents.send(conn, &packet, out);
     }
 
-    /// Not delivered; 5.0 says so, 3.x can only acknowledge. [V4 MQTT-3.3.5-2, V5 MQTT-3.3.5-2]
+    /// Not delivered; 5.0 says so, 3.x can only acknowledge. [V4 MQTT-3.3.5-2, V5 U-4.7.2-1]
     #[allow(clippy::too_many_arguments, reason = "who, what and why")]
     fn refuse_publish(
         &mut self,
@@ -251,6 +259,7 @@ impl Shard {
 
     /// Sets or clears the retained message of the topic; false if there is no room for it.
     /// [V4 MQTT-3.3.1-5, V4 MQTT-3.3.1-7, V4 MQTT-3.3.1-10, V5 MQTT-3.3.1-5, V5 MQTT-3.3.1-6, V5 MQTT-3.3.1-7]
+    /// [V4 MQTT-3.3.1-11, V5 U-3.3.1.3-2]
     fn retain(&mut self, message: &Message<'_>, out: &mut impl Sink) -> bool {
         let stored = self.shared.retained.set(
             message.namespace,
@@ -274,6 +283,8 @@ impl Shard {
 
     /// Gives a message to everybody who has a matching subscription.
     /// [V4 MQTT-3.3.5-1, V5 MQTT-3.3.4-2, V4 MQTT-4.5.0-1, V5 MQTT-4.5.0-1, V4 MQTT-4.6.0-5, V5 MQTT-4.6.0-5]
+    /// [V4 MQTT-3.3.2-3, V4 MQTT-4.6.0-6, V5 MQTT-3.3.2-3, V5 MQTT-4.6.0-6, V5 U-4.3-1, V5 U-4.8.1-2]
+    /// [V5 U-4.8.2-2, V5 U-4.8.2-7, V5 U-4.10-1]
     pub(super) fn route(&mut self, message: &Message<'_>, now: Now, out: &mut impl Sink) -> Routed {
         let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
         if matches.is_empty() {
@@ -327,6 +338,7 @@ impl Shard {
     }
 
     /// A message for one member of a shared subscription; if that session is gone, for another.
+    /// [V5 U-4.8.2-3]
     pub(super) fn deliver_to_member(
         &mut self,
         message: &Message<'_>,

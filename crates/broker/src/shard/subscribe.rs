@@ -17,6 +17,7 @@ use crate::{CloseReason, ConnId, Event, Flow, Namespace, Sink};
 
 impl Shard {
     /// [V4 MQTT-3.8.4-1, V4 MQTT-3.8.4-4, V4 MQTT-3.8.4-5, V5 MQTT-3.8.4-1, V5 MQTT-3.8.4-5, V5 MQTT-3.8.4-6]
+    /// [V5 MQTT-3.8.4-7, V5 U-4.13.2-1]
     pub(super) fn subscribe(
         &mut self,
         conn: ConnId,
@@ -74,6 +75,8 @@ impl Shard {
 
     /// Makes or replaces one subscription, and lists its retained messages to be sent.
     /// [V4 MQTT-3.8.4-3, V5 MQTT-3.8.4-3]
+    /// [V5 MQTT-3.8.4-4, V5 U-3.8.2.1.2-3, V5 U-3.8.4-1, V5 U-3.8.4-2, V5 U-3.8.4-3, V5 U-4.1-3]
+    /// [V5 U-4.8.1-1, V5 U-4.8.2-6]
     fn grant(
         &mut self,
         slot: u32,
@@ -124,6 +127,9 @@ impl Shard {
 
     /// [V4 MQTT-3.10.4-1, V4 MQTT-3.10.4-2, V4 MQTT-3.10.4-4, V4 MQTT-3.10.4-5, V4 MQTT-3.10.4-6]
     /// [V5 MQTT-3.10.4-1, V5 MQTT-3.10.4-2, V5 MQTT-3.10.4-4, V5 MQTT-3.10.4-5, V5 MQTT-3.10.4-6]
+    /// What is in flight stays so, and UNSUBACK has no words.
+    /// [V4 MQTT-3.10.4-3, V5 MQTT-3.10.4-3, V5 MQTT-3.11.2-1, V5 MQTT-3.11.2-2, V5 MQTT-3.11.3-1]
+    /// [V5 U-3.8.4-2, V5 U-3.10.4-1, V5 U-3.11.3-1, V5 U-4.8.2-3]
     pub(super) fn unsubscribe(
         &mut self,
         conn: ConnId,

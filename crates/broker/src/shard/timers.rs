@@ -62,6 +62,7 @@ impl Shard {
     }
 
     /// [V4 MQTT-3.1.4-1] A client that never sends its CONNECT does not keep its place.
+    /// [V5 U-3.1.4-1]
     fn connect_due(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) {
         let Some(connection) = self.residents.connections.get(conn.slot, conn.generation) else { return };
         match connection.stage {
@@ -79,6 +80,7 @@ impl Shard {
     }
 
     /// [V4 MQTT-3.1.2-24, V5 MQTT-3.1.2-22]
+    /// [V5 U-3.1.2.5-2, V5 U-3.1.2.10-1]
     fn keep_alive_due(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) {
         let Some(connection) = self.residents.connections.get(conn.slot, conn.generation) else { return };
         let Stage::Connected(connected) = &connection.stage else { return };
