@@ -62,13 +62,13 @@ fn allocations(qos: QoS, messages: u32) -> u64 {
     };
     let message = publish("sensors/7/temperature", delivery, Version::V5);
     let pubrel = ack(ControlPacket::Pubrel, own, Version::V5);
-    let mut acks = vec![Vec::with_capacity(16); 3];
+    let mut acks: [Vec<u8>; 2] = std::array::from_fn(|_| Vec::with_capacity(16));
     let mut turn = |bench: &mut Bench, number: u32| {
         bench.receive(publisher, &message);
         if qos == QoS::ExactlyOnce {
             bench.receive(publisher, &pubrel);
         }
-        let identifier = NonZeroU16::new((number % 65_535) as u16 + 1).unwrap();
+        let identifier = NonZeroU16::new((number % 65_535) as u16 + 1).expect("it fits");
         for &(conn, version) in &subscribers {
             let answer: [fn(Ack<'static>) -> ControlPacket<'static>; 2] = match qos {
                 QoS::AtMostOnce => break,
@@ -77,7 +77,7 @@ fn allocations(qos: QoS, messages: u32) -> u64 {
             };
             for (make, bytes) in answer.iter().zip(&mut acks).take(qos as usize) {
                 bytes.clear();
-                make(Ack::success(identifier)).encode(version, bytes).unwrap();
+                make(Ack::success(identifier)).encode(version, bytes).expect("it fits");
                 bench.shard.receive(conn, Frame::new(bytes), bench.now, &mut bench.world);
             }
         }

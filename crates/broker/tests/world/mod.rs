@@ -85,7 +85,7 @@ impl Bench {
     pub(crate) fn subscribe(&mut self, conn: ConnId, version: Version, filter: &str, qos: QoS) {
         let mut subscriptions = SubscriptionsBuf::default();
         let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
-        subscriptions.push(filter, options, version).unwrap();
+        subscriptions.push(filter, options, version).expect("it fits");
         let subscribe = ControlPacket::Subscribe(Subscribe {
             packet_identifier: NonZeroU16::MIN,
             properties: Properties::EMPTY,
@@ -96,7 +96,7 @@ impl Bench {
 
     pub(crate) fn send(&mut self, conn: ConnId, version: Version, packet: &ControlPacket<'_>) {
         let mut bytes = Vec::new();
-        packet.encode(version, &mut bytes).unwrap();
+        packet.encode(version, &mut bytes).expect("it fits");
         assert_eq!(self.receive(conn, &bytes), Flow::Continue);
         self.world.outputs.iter_mut().for_each(Vec::clear);
     }
@@ -117,7 +117,7 @@ pub(crate) fn publish(topic: &str, delivery: Delivery, version: Version) -> Vec<
         properties: Properties::EMPTY,
         payload: &[b'x'; 64],
     };
-    ControlPacket::Publish(publish).encode(version, &mut bytes).unwrap();
+    ControlPacket::Publish(publish).encode(version, &mut bytes).expect("it fits");
     bytes
 }
 
@@ -128,6 +128,6 @@ pub(crate) fn ack(
     version: Version,
 ) -> Vec<u8> {
     let mut bytes = Vec::new();
-    make(Ack::success(identifier)).encode(version, &mut bytes).unwrap();
+    make(Ack::success(identifier)).encode(version, &mut bytes).expect("it fits");
     bytes
 }
