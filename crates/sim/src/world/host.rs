@@ -1,0 +1,172 @@
+//! The world around one shard: links with their framers and output, lanes to the other shards,
+//! open questions. What `node` does with sockets, done with values.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hexmq_broker::{
+    Answer, Batch, CloseReason, ConnId, DropReason, Event, HoldId, Partial, Permit, Question, Shard, ShardId,
+    Sink,
+};
+use hexmq_wire::{Framer, QoS};
+
+/// A shard and what belongs to it.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) shard: Shard,
+    pub(super) links: BTreeMap<ConnKey, Link>,
+    /// By receiving shard; the own one stays empty.
+    pub(super) lanes: Vec<Lane>,
+    pub(super) questions: VecDeque<(HoldId, Answer)>,
+    pub(super) work_scheduled: bool,
+}
+
+/// [`ConnId`] with an order.
+pub(super) type ConnKey = (u32, u32);
+
+pub(super) fn key(conn: ConnId) -> ConnKey {
+    (conn.slot, conn.generation)
+}
+
+/// The server's end of a connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) wire: usize,
+    pub(super) framer: Framer,
+    /// Arrived and not yet framed, since reading is paused.
+    pub(super) unread: Vec<u8>,
+    pub(super) output: Vec<u8>,
+    pub(super) paused: Option<Paused>,
+    pub(super) closing: Option<CloseReason>,
+    /// The kernel has not taken all that was offered.
+    pub(super) stuck: bool,
+    /// The client has closed; the end of what it sent is near.
+    pub(super) ends: bool,
+    /// Its first packet decides where it goes.
+    pub(super) lobby: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paused {
+    /// Until the shard says so.
+    Asked,
+    /// Until no lane is full.
+    Lane,
+}
+
+/// Messages from one shard to another: the batch being filled and those under way.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    pub(super) filling: Batch,
+    pub(super) under_way: VecDeque<Batch>,
+    pub(super) capacity: usize,
+    pub(super) scheduled: bool,
+}
+
+impl Lane {
+    pub(super) fn is_full(&self) -> bool {
+        self.under_way.len() >= self.capacity
+    }
+}
+
+impl Link {
+    pub(super) fn new(wire: usize, maximum_packet_size: u32, lobby: bool) -> Link {
+        Link {
+            wire,
+            framer: Framer::new(maximum_packet_size),
+            unread: Vec::new(),
+            output: Vec::new(),
+            paused: None,
+            closing: None,
+            stuck: false,
+            ends: false,
+            lobby,
+        }
+    }
+}
+
+/// What a shard told, as far as a verdict needs it.
+#[derive(Clone, Debug)]
+pub(super) enum Told {
+    Dropped { client: String, topic: String, qos: QoS, reason: DropReason },
+    Closed { conn: ConnKey, reason: CloseReason },
+    Line(String),
+}
+
+/// The outputs of one shard during one call.
+pub(super) struct Outputs<'h> {
+    pub(super) links: &'h mut BTreeMap<ConnKey, Link>,
+    pub(super) lanes: &'h mut [Lane],
+    pub(super) questions: &'h mut VecDeque<(HoldId, Answer)>,
+    pub(super) told: &'h mut Vec<Told>,
+    /// Connections with something to write.
+    pub(super) dirty: &'h mut BTreeSet<ConnKey>,
+    /// Connections the shard wants read again.
+    pub(super) resumed: &'h mut Vec<ConnKey>,
+    pub(super) answer_later: bool,
+    pub(super) asked: bool,
+    /// Output for a connection that is gone.
+    pub(super) nowhere: Vec<u8>,
+}
+
+impl Sink for Outputs<'_> {
+    fn output(&mut self, conn: ConnId) -> &mut Vec<u8> {
+        match self.links.get_mut(&key(conn)) {
+            Some(link) => {
+                self.dirty.insert(key(conn));
+                &mut link.output
+            }
+            None => {
+                self.nowhere.clear();
+                &mut self.nowhere
+            }
+        }
+    }
+
+    fn output_len(&self, conn: ConnId) -> usize {
+        self.links.get(&key(conn)).map_or(0, |link| link.output.len())
+    }
+
+    fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        if let Some(link) = self.links.get_mut(&key(conn)) {
+            link.closing = Some(reason);
+            self.dirty.insert(key(conn));
+            self.told.push(Told::Closed { conn: key(conn), reason });
+        }
+    }
+
+    fn resume(&mut self, conn: ConnId) {
+        self.resumed.push(key(conn));
+    }
+
+    fn partial(&self, conn: ConnId) -> Partial {
+        let received = self.links.get(&key(conn)).map_or(0, |link| link.framer.buffered());
+        Partial { received, missing: 1 }
+    }
+
+    fn forward(&mut self, to: ShardId) -> &mut Batch {
+        &mut self.lanes[usize::from(to.0)].filling
+    }
+
+    fn congested(&self, to: ShardId) -> bool {
+        self.lanes[usize::from(to.0)].is_full()
+    }
+
+    fn ask(&mut self, hold: HoldId, _question: Question<'_>) -> Option<Answer> {
+        let answer = Answer::Admit { permit: Permit::default(), data: None };
+        if !self.answer_later {
+            return Some(answer);
+        }
+        self.asked = true;
+        self.questions.push_back((hold, answer));
+        None
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        self.told.push(match event {
+            Event::MessageDropped { client_identifier, topic, qos, reason } => {
+                Told::Dropped { client: client_identifier.into(), topic: topic.into(), qos, reason }
+            }
+            other => Told::Line(other.to_string()),
+        });
+    }
+}

@@ -1,0 +1,226 @@
+//! What an onlooker writes down: every message published and what became of it, every
+//! subscription and from when to when it can and must have been there. Times are milliseconds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hexmq_topic::{SubscriptionFilter, TopicName};
+use hexmq_wire::QoS;
+
+/// A number per published message; its payload begins with it.
+pub(super) type MessageId = usize;
+
+/// A message some client published.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) publisher: usize,
+    pub(super) topic: String,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    /// An empty payload: clears what is retained.
+    pub(super) empty: bool,
+    pub(super) expiry_s: Option<u32>,
+    pub(super) first_sent_at: u64,
+    pub(super) last_sent_at: u64,
+    /// Where in the publisher's sequence of sendings each attempt stands, and on which wire.
+    pub(super) attempts: Vec<(u64, usize)>,
+    /// PUBACK or PUBREC came, and said success.
+    pub(super) acknowledged: Option<Acknowledged>,
+    pub(super) refused: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Acknowledged {
+    pub(super) at: u64,
+    pub(super) wire: usize,
+}
+
+/// A subscription of a client, from one SUBSCRIBE to its end.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) filter: String,
+    pub(super) share_name: Option<String>,
+    pub(super) topic_filter: String,
+    pub(super) qos: QoS,
+    pub(super) no_local: bool,
+    pub(super) identifier: Option<u32>,
+    /// Session it belongs to.
+    pub(super) epoch: u32,
+    pub(super) asked_at: u64,
+    pub(super) granted_at: Option<u64>,
+    /// From here on it need not be there.
+    pub(super) shaken_at: Option<u64>,
+    /// From here on it must not.
+    pub(super) gone_at: Option<u64>,
+}
+
+/// What one session has received of one message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Receipt {
+    pub(super) live: u32,
+    pub(super) repeated: u32,
+    pub(super) retained: u32,
+}
+
+/// A Will seen by the witness.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WillSeen {
+    pub(super) wire: usize,
+    pub(super) at: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) messages: Vec<Message>,
+    /// By client.
+    pub(super) held: BTreeMap<usize, Vec<Held>>,
+    /// By client, its session's number and the message.
+    pub(super) receipts: BTreeMap<(usize, u32, MessageId), Receipt>,
+    /// Newest message first seen, per client, session, publisher, topic, published and delivered QoS.
+    newest: BTreeMap<(usize, u32, usize, String, QoS, QoS), MessageId>,
+    /// Drops told for QoS 1 and 2, by Client Identifier and topic.
+    pub(super) drops: BTreeMap<(String, String), u32>,
+    pub(super) wills: Vec<WillSeen>,
+    /// Sendings of each publisher.
+    sendings: BTreeMap<usize, u64>,
+}
+
+/// A PUBLISH as a client took it.
+#[derive(Clone, Debug)]
+pub(super) struct Delivery<'a> {
+    pub(super) client: usize,
+    pub(super) name: &'a str,
+    pub(super) epoch: u32,
+    pub(super) topic: &'a str,
+    pub(super) qos: QoS,
+    pub(super) dup: bool,
+    pub(super) retain: bool,
+    pub(super) identifiers: Vec<u32>,
+    pub(super) at: u64,
+}
+
+impl Ledger {
+    pub(super) fn sent(&mut self, message: MessageId, wire: usize, at: u64) {
+        let publisher = self.messages[message].publisher;
+        let counter = self.sendings.entry(publisher).or_default();
+        *counter += 1;
+        let entry = &mut self.messages[message];
+        entry.attempts.push((*counter, wire));
+        entry.last_sent_at = at;
+    }
+
+    /// Whether a filter matches, `$` rule included.
+    pub(super) fn covers(topic_filter: &str, topic: &str) -> bool {
+        match (hexmq_topic::TopicFilter::parse(topic_filter), TopicName::parse(topic)) {
+            (Ok(filter), Ok(topic)) => filter.matches(topic),
+            _ => false,
+        }
+    }
+
+    /// Its place among those of the client.
+    pub(super) fn subscribed(&mut self, client: usize, mut held: Held) -> usize {
+        if let Ok(parsed) = SubscriptionFilter::parse(&held.filter) {
+            held.share_name = parsed.share_name.map(Into::into);
+            held.topic_filter = parsed.filter.as_str().into();
+        }
+        let all = self.held.entry(client).or_default();
+        for older in all.iter_mut().filter(|older| older.filter == held.filter && older.epoch == held.epoch) {
+            older.shaken_at = older.shaken_at.or(Some(held.asked_at));
+        }
+        all.push(held);
+        all.len() - 1
+    }
+
+    /// Everything a client's session holds may be gone from now on.
+    pub(super) fn shaken(&mut self, client: usize, at: u64) {
+        for held in self.held.entry(client).or_default() {
+            held.shaken_at = held.shaken_at.or(Some(at));
+        }
+    }
+
+    /// A delivery that the client does not know for a repetition by itself: is it due?
+    pub(super) fn delivered(&mut self, id: MessageId, delivery: &Delivery<'_>) -> Result<(), String> {
+        let Some(message) = self.messages.get(id) else { return Err(format!("message {id} was never published")) };
+        if message.topic != delivery.topic {
+            return Err(format!("message {id} of {} came under {}", message.topic, delivery.topic));
+        }
+        // With Retain As Published the flag does not tell; both are allowed for then.
+        let from_store = delivery.retain;
+        let held = self.held.get(&delivery.client).map_or(&[][..], Vec::as_slice);
+        let matching: Vec<&Held> = held
+            .iter()
+            .filter(|held| held.epoch == delivery.epoch && Ledger::covers(&held.topic_filter, delivery.topic))
+            .filter(|held| held.gone_at.is_none_or(|gone| from_store || message.first_sent_at <= gone))
+            .filter(|held| !held.no_local || from_store || message.publisher != delivery.client)
+            .collect();
+        // A shared message may go on to a member that came later.
+        let early = |held: &&&Held| message.acknowledged.is_some_and(|acknowledged| acknowledged.at < held.asked_at);
+        if matching.iter().all(|held| !delivery.retain && held.share_name.is_none() && early(&held)) {
+            return Err(format!("message {id} ({}) came without a subscription that asks for it", message.topic));
+        }
+        // One that is entitled by an older subscription carries the terms of the younger ones too if
+        // these began while it was under way between two shards.
+        let granted = matching.iter().map(|held| held.qos).max().unwrap_or_default();
+        if delivery.qos > granted.min(message.qos) {
+            return Err(format!(
+                "message {id} came with {:?}; published {:?}, granted {granted:?}",
+                delivery.qos, message.qos
+            ));
+        }
+        let of_these = |identifier: &u32| matching.iter().any(|held| held.identifier == Some(*identifier));
+        if let Some(stray) = delivery.identifiers.iter().find(|identifier| !of_these(identifier)) {
+            return Err(format!("message {id} came with {stray}, the identifier of no matching subscription"));
+        }
+        let groups: BTreeSet<&String> = matching.iter().filter_map(|held| held.share_name.as_ref()).collect();
+        let (groups, in_order) = (groups.len() as u32, groups.is_empty() && !message.retain);
+        self.count(id, delivery, groups)?;
+        if in_order { self.in_order(id, delivery) } else { Ok(()) }
+    }
+
+    /// No message comes more often than its QoS allows.
+    fn count(&mut self, id: MessageId, delivery: &Delivery<'_>, groups: u32) -> Result<(), String> {
+        let message = &self.messages[id];
+        let receipt = self.receipts.entry((delivery.client, delivery.epoch, id)).or_default();
+        if delivery.retain {
+            receipt.retained += 1;
+            return Ok(());
+        }
+        if delivery.dup && delivery.qos == QoS::AtLeastOnce {
+            receipt.repeated += 1;
+            return Ok(());
+        }
+        receipt.live += 1;
+        let published = match message.qos {
+            QoS::AtLeastOnce => message.attempts.len() as u32,
+            _ => 1,
+        };
+        if receipt.live > published * (1 + groups) {
+            return Err(format!("message {id} came {} times at {:?}", receipt.live, delivery.qos));
+        }
+        Ok(())
+    }
+
+    /// [V4 MQTT-4.6.0-6, V5 MQTT-4.6.0-6]
+    fn in_order(&mut self, id: MessageId, delivery: &Delivery<'_>) -> Result<(), String> {
+        let message = &self.messages[id];
+        let receipt = self.receipts.get(&(delivery.client, delivery.epoch, id)).copied().unwrap_or_default();
+        let told = self.drops.contains_key(&(delivery.name.to_owned(), message.topic.clone()));
+        if receipt.live + receipt.repeated > 1 || (told && message.attempts.len() > 1) {
+            // Not the first time; or what came first was dropped and this is a repetition.
+            return Ok(());
+        }
+        let place = (
+            delivery.client,
+            delivery.epoch,
+            message.publisher,
+            message.topic.clone(),
+            message.qos,
+            delivery.qos,
+        );
+        let newest = self.newest.entry(place).or_insert(id);
+        if *newest > id {
+            return Err(format!("message {id} came for the first time after message {newest} of the same topic"));
+        }
+        *newest = id;
+        Ok(())
+    }
+}

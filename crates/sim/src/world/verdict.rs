@@ -1,0 +1,281 @@
+//! What must be true when the storm is over.
+
+use std::collections::BTreeMap;
+
+use hexmq_broker::Census;
+use hexmq_broker::store::IndexCensus;
+use hexmq_wire::{ControlPacket, Properties, QoS, Subscribe, SubscriptionOptions, SubscriptionsBuf, Version};
+
+use super::World;
+use super::client::{Client, Request};
+use super::ledger::{Held, Ledger, Message};
+use super::plan::{Keeps, Nature, Spec};
+
+/// A Will is seen at most so long after it is due: a tick, a lane, a turn.
+const WILL_SLACK_MS: u64 = 5000;
+/// Two things so close to each other may have happened in either order.
+const TOGETHER_MS: u64 = 300;
+
+impl World {
+    /// The witness of Wills asks for them.
+    pub(super) fn watch_wills(&mut self, client: usize) {
+        self.subscribe_to(client, "w/#");
+    }
+
+    fn subscribe_to(&mut self, client: usize, filter: &str) {
+        let options = SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
+        let now = self.now_ms();
+        let epoch = self.clients[client].epoch;
+        let held = Held {
+            filter: filter.into(),
+            share_name: None,
+            topic_filter: filter.into(),
+            qos: options.qos,
+            no_local: false,
+            identifier: None,
+            epoch,
+            asked_at: now,
+            granted_at: None,
+            shaken_at: None,
+            gone_at: None,
+        };
+        let place = self.ledger.subscribed(client, held);
+        let mut subscriptions = SubscriptionsBuf::new();
+        subscriptions.push(filter, options, Version::V5).expect("a short filter");
+        let packet_identifier = self.clients[client].identifier();
+        self.clients[client].requests.insert(packet_identifier, Request::Subscribe(vec![place]));
+        let subscribe = Subscribe {
+            packet_identifier,
+            properties: Properties::EMPTY,
+            subscriptions: subscriptions.as_subscriptions(),
+        };
+        self.send(client, &ControlPacket::Subscribe(subscribe));
+    }
+
+    pub(super) fn judge_settled(&mut self) {
+        for client in 0..self.clients.len() {
+            if self.failure.is_some() {
+                return;
+            }
+            if !self.clients[client].left {
+                self.judge_liveness(client);
+                self.judge_losses(client);
+            }
+        }
+        self.judge_wills();
+        let census = self.census();
+        if census.messages_queued + census.messages_in_flight > 0 {
+            let (queued, in_flight) = (census.messages_queued, census.messages_in_flight);
+            self.fail(0, format!("after the storm {queued} messages are queued and {in_flight} in flight"));
+        }
+        let online = self.clients.iter_mut().filter_map(Client::ready).count() as u64;
+        if census.clients_connected != online {
+            self.fail(0, format!("{online} clients are connected, {} are counted", census.clients_connected));
+        }
+    }
+
+    fn judge_liveness(&mut self, client: usize) {
+        let who = &mut self.clients[client];
+        let wrong = if who.ready().is_none() {
+            Some("is not connected".into())
+        } else if let Some(outgoing) = who.outgoing.front() {
+            Some(format!("waits for an acknowledgement of message {}", outgoing.message))
+        } else {
+            who.requests.keys().next().map(|identifier| format!("waits for the answer to {identifier}"))
+        };
+        if let Some(wrong) = wrong {
+            self.fail(client, format!("long after the storm it {wrong}"));
+        }
+    }
+
+    /// QoS 1 and 2: what was acknowledged has come, or an event said why not.
+    fn judge_losses(&mut self, client: usize) {
+        let who = &self.clients[client];
+        let (name, epoch) = (who.spec.name.clone(), who.epoch);
+        let held = self.ledger.held.get(&client).map_or(&[][..], Vec::as_slice);
+        let mut missing: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (id, message) in self.ledger.messages.iter().enumerate() {
+            let promised = message.qos != QoS::AtMostOnce && message.acknowledged.is_some() && !message.refused;
+            let receipt = self.ledger.receipts.get(&(client, epoch, id)).copied().unwrap_or_default();
+            let came = receipt.live + receipt.repeated + receipt.retained > 0;
+            if promised && !message.empty && !came && held.iter().any(|held| is_owed(held, epoch, message, client)) {
+                missing.entry(message.topic.clone()).or_default().push(id);
+            }
+        }
+        for (topic, ids) in missing {
+            let told = self.ledger.drops.get(&(name.clone(), topic.clone())).copied().unwrap_or(0);
+            if ids.len() > told as usize {
+                let id = ids[0];
+                self.fail(client, format!("{} messages of {topic} never came, the first is {id}; told of {told}", ids.len()));
+            }
+        }
+    }
+
+    fn judge_wills(&mut self) {
+        for wire in 0..self.wires.len() {
+            let story = self.wires[wire].story.clone();
+            let seen: Vec<u64> =
+                self.ledger.wills.iter().filter(|seen| seen.wire == wire).map(|seen| seen.at).collect();
+            let client = self.wires[wire].client;
+            let due = if story.has_will { self.will_due(wire) } else { WillDue::Never };
+            let wrong = match (due, seen.as_slice()) {
+                (WillDue::Never | WillDue::Unclear, []) => None,
+                (WillDue::At(due) , [at]) if *at + 1 >= due && *at <= due + WILL_SLACK_MS => None,
+                (WillDue::Unclear, [_]) => None,
+                (due, seen) => Some(format!("the Will of wire {wire} is due {due:?} and was seen at {seen:?}")),
+            };
+            if let Some(wrong) = wrong {
+                self.fail(client, wrong);
+            }
+        }
+    }
+
+    /// When the Will of a connection is due. [V4 MQTT-3.1.2-8, V5 MQTT-3.1.2-8, V5 MQTT-3.1.3-9]
+    fn will_due(&self, wire: usize) -> WillDue {
+        let story = &self.wires[wire].story;
+        let client = self.wires[wire].client;
+        let Some(ended) = story.ended_at.filter(|_| story.accepted_at.is_some() && !story.bye) else {
+            return WillDue::Never;
+        };
+        let delay_ms = self.clients[client].spec.will.map_or(0, |will| u64::from(will.delay_s) * 1000);
+        let lives_ms = match story.keeps {
+            Keeps::Nothing => 0,
+            Keeps::ForSeconds(seconds) => u64::from(seconds) * 1000,
+            Keeps::Forever => u64::MAX,
+        };
+        let due = ended + delay_ms.min(lives_ms);
+        let later = self.wires[wire + 1..].iter().filter(|other| other.client == client);
+        let next = later.filter_map(|other| Some((other.story.accepted_at?, other.story.clean_start))).min();
+        match next {
+            Some((at, _)) if delay_ms > 0 && at.abs_diff(due) <= TOGETHER_MS => WillDue::Unclear,
+            // The session ends when a new one is asked for, and the Will with it.
+            Some((at, true)) if at < due => WillDue::At(at),
+            Some((at, false)) if at < due => WillDue::Never,
+            _ => WillDue::At(due),
+        }
+    }
+
+    /// A new client asks for everything that is retained.
+    pub(super) fn read_retained(&mut self) {
+        let spec = Spec {
+            name: "reader".into(),
+            version: Version::V5,
+            nature: Nature::Legal,
+            keeps: Keeps::Nothing,
+            receive_maximum: Some(7),
+            maximum_packet_size: None,
+            topic_alias_maximum: 2,
+            keep_alive_s: 0,
+            will: None,
+            retain_as_published: false,
+            laziness_ms: 0,
+        };
+        let reader = self.clients.len();
+        self.clients.push(Client::new(spec));
+        self.connect(reader);
+        self.until(self.now_ms() + 10_000);
+        self.subscribe_to(reader, "r/#");
+        self.until(self.now_ms() + 30_000);
+    }
+
+    /// The retained message of a topic is the last that was set.
+    pub(super) fn judge_retained(&mut self) {
+        let reader = self.clients.len() - 1;
+        let mut topics: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (id, message) in self.ledger.messages.iter().enumerate().filter(|(_, message)| message.retain) {
+            topics.entry(&message.topic).or_default().push(id);
+        }
+        let bounded = self.plan.limits.retained_messages < 1000;
+        let mut wrong = None;
+        for (topic, ids) in topics {
+            let found = self.reader_saw.get(&(reader, topic.to_owned())).copied();
+            let possible = possible_retained(&self.ledger, &ids);
+            if !possible.contains(&found) && !(bounded && found.is_none()) {
+                wrong = Some((ids[0], format!("{topic} retains {found:?}, possible is {possible:?}")));
+                break;
+            }
+        }
+        if let Some((id, wrong)) = wrong {
+            self.fail(self.ledger.messages[id].publisher, wrong);
+        }
+    }
+
+    /// When everybody has gone nothing is left.
+    pub(super) fn judge_leavings(&mut self) {
+        let census = self.census();
+        let left = [
+            ("clients", census.clients_connected),
+            ("sessions", census.sessions),
+            ("subscriptions", census.subscriptions),
+            ("shared subscriptions", census.subscriptions_shared),
+            ("queued messages", census.messages_queued),
+            ("messages in flight", census.messages_in_flight),
+            ("messages stored", census.messages_stored),
+            ("bytes stored", census.messages_stored_bytes),
+            ("questions", self.hosts.iter().map(|host| host.questions.len() as u64).sum()),
+            ("links", self.hosts.iter().map(|host| host.links.len() as u64).sum()),
+        ];
+        if let Some((what, count)) = left.iter().find(|(_, count)| *count > 0) {
+            self.fail(0, format!("everybody is gone, but {count} {what} are left"));
+        }
+        let index = self.shared.index.census();
+        if index != IndexCensus::default() {
+            self.fail(0, format!("everybody is gone, but the index has {index:?}"));
+        }
+    }
+
+    fn census(&self) -> Census {
+        let mut sum = Census::default();
+        self.hosts.iter().for_each(|host| sum.add(&host.shard.census()));
+        sum
+    }
+}
+
+/// When a Will is to be seen.
+#[derive(Clone, Copy, Debug)]
+enum WillDue {
+    Never,
+    At(u64),
+    /// It was cancelled in the moment it was due.
+    Unclear,
+}
+
+/// Whether a subscription was there for certain when a message was published, and still is.
+fn is_owed(held: &Held, epoch: u32, message: &Message, client: usize) -> bool {
+    held.epoch == epoch
+        && held.share_name.is_none()
+        && held.qos != QoS::AtMostOnce
+        && held.granted_at.is_some_and(|granted| granted < message.first_sent_at)
+        && held.shaken_at.is_none()
+        && !(held.no_local && message.publisher == client)
+        && Ledger::covers(&held.topic_filter, &message.topic)
+}
+
+/// What a topic can retain, by the order in which its one publisher sent: the last message known
+/// to be taken over, or any sent after it.
+fn possible_retained(ledger: &Ledger, ids: &[usize]) -> Vec<Option<usize>> {
+    let known = ids.iter().filter_map(|&id| {
+        let message = &ledger.messages[id];
+        let acknowledged = message.acknowledged.filter(|_| !message.refused)?;
+        let mut attempts = message.attempts.iter();
+        match message.qos {
+            // A repetition is taken over anew.
+            QoS::AtLeastOnce => attempts.rev().find(|(_, wire)| *wire == acknowledged.wire),
+            _ => attempts.next(),
+        }
+    });
+    let last_known = known.map(|(order, _)| *order).max();
+    let mut possible: Vec<Option<usize>> = Vec::new();
+    for &id in ids {
+        let message = &ledger.messages[id];
+        let after = |(order, _): &(u64, usize)| last_known.is_none_or(|known| *order >= known);
+        if !message.refused && message.attempts.iter().any(after) {
+            // All that expire have expired by now.
+            possible.push(Some(id).filter(|_| !message.empty && message.expiry_s.is_none()));
+        }
+    }
+    if last_known.is_none() {
+        possible.push(None);
+    }
+    possible
+}
