@@ -91,7 +91,7 @@ fn packet(
     }
     let alone = findings.iter().all(|finding| finding.repair.is_some());
     let repair = if alone { None } else { repair_all(frame, version, options.from) };
-    shape(reading, offset, length, findings, repair, options)
+    Packet { forgotten, ..shape(reading, offset, length, findings, repair, options) }
 }
 
 /// Offsets of the whole input, and the texts.
@@ -112,6 +112,7 @@ fn shape(
     Packet {
         offset,
         length,
+        forgotten: 0,
         packet_type: reading.packet_type,
         version: reading.version,
         from: options.from.or(only_side(reading.packet_type, reading.version)),

@@ -53,6 +53,8 @@ pub struct Packet {
     pub offset: usize,
     /// Bytes, fixed header included.
     pub length: usize,
+    /// Bytes behind it that belong to it and that its Remaining Length leaves out.
+    pub forgotten: usize,
     /// Its type; `None` for the reserved type 0.
     pub packet_type: Option<PacketType>,
     /// The version it is read with.

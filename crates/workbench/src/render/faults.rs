@@ -20,7 +20,7 @@ pub(super) fn list(page: &mut String, bytes: &[u8], packet: &Packet, layout: &La
     if let Some(repair) = &packet.repair {
         let line = say!(layout.language, "repaired as a whole:", "整体修正后：");
         let _ = writeln!(page, "\n{INDENT}{}", layout.style().good(&line));
-        hex_lines(page, part(bytes, packet.offset, packet.length), repair, layout);
+        hex_lines(page, part(bytes, packet.offset, packet.length + packet.forgotten), repair, layout);
     }
 }
 
@@ -36,7 +36,7 @@ fn one(page: &mut String, bytes: &[u8], packet: &Packet, finding: &Finding, layo
     if let Some(repair) = &finding.repair {
         let line = say!(layout.language, "repaired:", "修正后：");
         let _ = writeln!(page, "{INDENT}{}", style.good(&line));
-        hex_lines(page, part(bytes, packet.offset, packet.length), repair, layout);
+        hex_lines(page, part(bytes, packet.offset, packet.length + packet.forgotten), repair, layout);
     }
 }
 
