@@ -255,7 +255,7 @@ mod tests {
     fn a_bad_argument_is_named_with_its_column() {
         let Err(error) = hex("argument 2", "c0 0g") else { panic!("g is no digit") };
         let message = error.message(Language::English);
-        assert!(message.starts_with("argument 2, line 1, column 4"), "{message}");
-        assert!(message.contains("c0 0g\n   ^"), "{message}");
+        assert!(message.starts_with("argument 2, line 1, column 5"), "{message}");
+        assert!(message.contains("c0 0g\n    ^"), "{message}");
     }
 }
