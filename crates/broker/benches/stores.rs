@@ -3,6 +3,8 @@
 //! Memory is the growth of the resident set, which counts what the allocator wastes too. Times
 //! are wall time of one thread; the caches are cold, since every look-up takes another topic.
 
+#![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::num::NonZeroU32;
