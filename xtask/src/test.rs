@@ -57,7 +57,8 @@ fn run_tests(steps: &mut Steps) {
             tests.args(["--status-level", "fail", "--final-status-level", "fail", "--show-progress", "none"]);
         } else {
             println!("    cargo-nextest is not installed; cargo test does the same, a little slower");
-            tests.args(["test", "--quiet", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]);
+            let targets = ["--lib", "--bins", "--tests"];
+            tests.args(["test", "--quiet", "--workspace", "--locked", "--no-fail-fast"]).args(targets);
         }
         let (result, lines) = run_keeping(&mut tests, is_closing_line);
         let text =
