@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use command::client::argv;
+
 /// An MQTT server, clients and a packet workbench
 #[derive(Debug, Parser)]
 #[command(name = "hexmq", version)]
@@ -19,18 +21,29 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Explain(command::explain::Args),
+    Pub(Box<command::publish::Args>),
+    Rr(Box<command::request::Args>),
     Serve(Box<command::serve::Args>),
+    #[command(after_help = command::subscribe::FORMAT_HELP)]
+    Sub(Box<command::subscribe::Args>),
     User(command::user::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments = match argv::prepare(std::env::args_os().collect(), &Cli::command()) {
+        Ok(arguments) => arguments,
+        Err(trouble) => return trouble.report(false),
+    };
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return wrong_usage(&error),
     };
     match cli.command {
         Some(Command::Explain(args)) => command::explain::run(&args),
+        Some(Command::Pub(args)) => command::publish::run(&args),
+        Some(Command::Rr(args)) => command::request::run(&args),
         Some(Command::Serve(args)) => command::serve::run(&args),
+        Some(Command::Sub(args)) => command::subscribe::run(&args),
         Some(Command::User(args)) => command::user::run(&args),
         None => {
             // Asking for nothing is no mistake: it is how one gets to know a program.
@@ -43,6 +56,10 @@ fn main() -> ExitCode {
 /// Prints help, version or what is wrong with the arguments. Each command keeps its own exit codes,
 /// and clap's 2 means something else for some.
 fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    if error.use_stderr() && argv::is_client(&command) {
+        return argv::wrong_usage(error, &command);
+    }
     // Help or an error that nobody reads any more is no further error.
     let _ = error.print();
     match (error.use_stderr(), std::env::args().nth(1).as_deref()) {

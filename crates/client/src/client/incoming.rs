@@ -119,6 +119,9 @@ impl Client {
         now: Mono,
         out: &mut Vec<u8>,
     ) -> Result<Event<'a>, Failure> {
+        if self.full {
+            return Ok(Event::Nothing);
+        }
         if let Delivery::ExactlyOnce(identifier) = publish.delivery
             && !self.received.contains(identifier)
             && self.received.len() >= self.receive_maximum()

@@ -45,6 +45,8 @@ pub struct Client {
     /// What became of messages at the beginning of a connection, not yet told.
     untold: VecDeque<Event<'static>>,
     tickets: u64,
+    /// New messages are left with the server.
+    full: bool,
     /// When the last packet was written.
     last_sent: Mono,
     /// When the PINGREQ was written that has no answer yet.
@@ -86,6 +88,7 @@ impl Client {
             queue: VecDeque::new(),
             untold: VecDeque::new(),
             tickets: 0,
+            full: false,
             last_sent: Mono::default(),
             ping_sent: None,
             options,
@@ -116,6 +119,13 @@ impl Client {
     /// some will get those messages again if its session is kept.
     pub fn unreleased(&self) -> usize {
         self.received.len()
+    }
+
+    /// Takes no more messages: from now on a PUBLISH is neither told nor acknowledged, so that a
+    /// server that keeps the session sends it again to the next connection. Exchanges that have
+    /// begun go on. For a client that is about to leave.
+    pub fn take_no_more(&mut self) {
+        self.full = true;
     }
 
     /// The largest packet the server may send, in bytes.

@@ -404,3 +404,15 @@ fn nothing_is_said_after_disconnect() {
     assert_eq!(dialogue.client.next_timeout(), None);
     assert_eq!(dialogue.says(), ["DISCONNECT 0x00"]);
 }
+
+#[test]
+fn a_leaving_client_leaves_new_messages_with_the_server_and_finishes_what_has_begun() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V4), &[]);
+    let none = PropertiesBuf::new();
+    dialogue.hear(&publish(Delivery::ExactlyOnce(id(1)), "a", &none)).unwrap();
+    dialogue.client.take_no_more();
+    assert_eq!(dialogue.hear(&publish(Delivery::AtLeastOnce(id(2)), "b", &none)).unwrap(), "Nothing");
+    dialogue.hear(&ControlPacket::Pubrel(ack(1))).unwrap();
+    assert_eq!(dialogue.client.unreleased(), 0);
+    assert_eq!(dialogue.says(), ["PUBREC 1 0x00", "PUBCOMP 1 0x00"]);
+}

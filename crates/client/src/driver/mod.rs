@@ -54,6 +54,8 @@ pub enum Step<'a> {
     Event(Event<'a>),
     /// The descriptor with this index is readable.
     Woken(usize),
+    /// The kernel has taken all that was to be sent, after it had not for a while.
+    Drained,
     /// The time given has come.
     TimedOut,
 }
@@ -98,6 +100,8 @@ pub struct Driver {
     /// Bytes to send; those before `written` are with the kernel.
     output: Vec<u8>,
     written: usize,
+    /// The kernel did not take all of `output` when last asked.
+    stalled: bool,
     /// Bytes of `output` the observer has seen.
     observed: usize,
     observer: Option<Observer>,
@@ -126,6 +130,7 @@ impl Driver {
             taken: 0,
             output: Vec::new(),
             written: 0,
+            stalled: false,
             observed: 0,
             observer: None,
             backoff: Backoff::new(seed),
@@ -136,6 +141,11 @@ impl Driver {
     /// Shows every packet from now on to `observer`.
     pub fn observe(&mut self, observer: Observer) {
         self.observer = Some(observer);
+    }
+
+    /// Leaves new messages with the server, see [`Client::take_no_more`].
+    pub fn take_no_more(&mut self) {
+        self.client.take_no_more();
     }
 
     /// The core.
@@ -167,6 +177,7 @@ impl Driver {
         let length = match self.wait(wake, until) {
             Ok(Waited::Frame(length)) => length,
             Ok(Waited::Woken(index)) => return Ok(Step::Woken(index)),
+            Ok(Waited::Drained) => return Ok(Step::Drained),
             Ok(Waited::TimedOut) => return Ok(Step::TimedOut),
             Err(loss) => {
                 self.lose();
@@ -327,6 +338,11 @@ impl Driver {
                 self.hear_last_words(loss)?;
                 continue;
             }
+            let is_stalled = self.unsent() > 0;
+            let was_stalled = std::mem::replace(&mut self.stalled, is_stalled);
+            if was_stalled && !is_stalled {
+                return Ok(Waited::Drained);
+            }
             if until.is_some_and(|until| until <= Instant::now()) {
                 return Ok(Waited::TimedOut);
             }
@@ -398,6 +414,7 @@ impl Driver {
         self.taken = 0;
         self.output.clear();
         self.written = 0;
+        self.stalled = false;
         self.observed = 0;
     }
 }
@@ -405,6 +422,7 @@ impl Driver {
 enum Waited {
     Frame(usize),
     Woken(usize),
+    Drained,
     TimedOut,
 }
 

@@ -1,5 +1,9 @@
 //! The commands, one file each.
 
+pub(crate) mod client;
 pub(crate) mod explain;
+pub(crate) mod publish;
+pub(crate) mod request;
 pub(crate) mod serve;
+pub(crate) mod subscribe;
 pub(crate) mod user;
