@@ -53,6 +53,7 @@ impl AliasesIn {
     }
 
     /// The alias stands for this name from now on; an older name is forgotten.
+    /// [V5 U-3.3.2.3.4-2, V5 U-3.3.2.3.4-4, V5 U-3.3.4-4]
     pub fn set(&mut self, alias: u16, topic_name: &str) -> Result<(), AliasError> {
         let Some(index) = usize::from(alias).checked_sub(1) else { return Err(AliasError::Zero) };
         if alias > self.maximum {
@@ -74,6 +75,7 @@ impl AliasesIn {
     }
 
     /// The name the alias stands for, if it was set.
+    /// [V5 U-3.3.2.3.4-3]
     pub fn get(&self, alias: u16) -> Option<&str> {
         let index = usize::from(alias).checked_sub(1)?;
         self.names.get(index).map(|name| &**name).filter(|name| !name.is_empty())

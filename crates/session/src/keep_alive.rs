@@ -9,6 +9,7 @@
 /// assert_eq!(keep_alive_deadline(60), Some(90_000));
 /// assert_eq!(keep_alive_deadline(0), None);
 /// ```
+/// [V5 U-3.1.2.10-1]
 pub const fn keep_alive_deadline(keep_alive_s: u16) -> Option<u64> {
     match keep_alive_s {
         0 => None,

@@ -40,6 +40,7 @@ impl Received {
     }
 
     /// Forgets an identifier, at PUBREL. False: it was unknown.
+    /// [V5 MQTT-4.3.3-12]
     pub fn remove(&mut self, identifier: PacketIdentifier) -> bool {
         match self.identifiers.binary_search(&identifier.get()) {
             Ok(place) => {

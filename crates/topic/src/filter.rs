@@ -37,6 +37,7 @@ impl<'a> TopicFilter<'a> {
     }
 
     /// The levels between the `/`; they may be empty, `+`, and the last one `#`.
+    /// [V5 U-4.7.1.1-1]
     #[inline]
     pub fn levels(self) -> impl Iterator<Item = &'a str> + Clone {
         self.0.split('/')
@@ -54,6 +55,8 @@ impl<'a> TopicFilter<'a> {
 
     /// Whether messages to `name` are wanted. A filter that begins with a wildcard does not match
     /// a name that begins with `$` [V4 MQTT-4.7.2-1, V5 MQTT-4.7.2-1]. Linear in the shorter text.
+    /// [V4 MQTT-4.7.3-4, V5 MQTT-4.7.3-4, V5 U-4.7.1.2-1, V5 U-4.7.1.3-1, V5 U-4.7.3-1, V5 U-4.7.3-2]
+    /// [V5 U-4.7.3-3, V5 U-4.7.3-4]
     pub fn matches(self, name: TopicName<'_>) -> bool {
         if name.is_dollar() && matches!(self.0.as_bytes().first(), Some(b'+' | b'#')) {
             return false;

@@ -23,6 +23,7 @@ impl<'a> TopicName<'a> {
     }
 
     /// The levels between the `/`; they may be empty.
+    /// [V5 U-4.7.1.1-1]
     #[inline]
     pub fn levels(self) -> impl Iterator<Item = &'a str> + Clone {
         self.0.split('/')

@@ -19,6 +19,7 @@ impl<'a> SubscriptionFilter<'a> {
     /// `filter`. Shared subscriptions come from 5.0; servers commonly honour them in 3.x as well,
     /// and whoever does not uses [`SubscriptionFilter::parse_plain`].
     /// [V5 MQTT-4.8.2-1, V5 MQTT-4.8.2-2]
+    /// [V5 U-4.8.2-1, V5 U-4.8.2-8]
     pub fn parse(filter: &'a str) -> Result<SubscriptionFilter<'a>, TopicError> {
         let Some(rest) = filter.strip_prefix(SHARE) else {
             // "$share" alone and "$shared/x" are filters like any other.

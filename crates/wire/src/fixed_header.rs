@@ -63,6 +63,7 @@ impl PacketType {
     ];
 
     /// The type with this number (1 to 15).
+    /// [V5 U-2.1.2-1]
     #[inline]
     pub const fn from_u8(number: u8) -> Option<PacketType> {
         Some(match number {
@@ -154,6 +155,7 @@ pub(crate) enum VariableByteInteger {
 }
 
 /// Reads a Variable Byte Integer at the start of `bytes`.
+/// [V5 U-1.5.5-1]
 #[inline]
 pub(crate) fn read_variable_byte_integer(bytes: &[u8]) -> VariableByteInteger {
     let mut value = 0u32;

@@ -74,6 +74,7 @@ impl std::error::Error for FrameError {}
 
 /// Looks at the start of `bytes`. `maximum_packet_size` counts the whole packet, fixed header
 /// included. Never allocates.
+/// [V5 U-2.1.4-1, V5 U-3.2.2.3.6-4]
 #[inline]
 pub fn scan_frame(bytes: &[u8], maximum_packet_size: u32) -> Result<FrameStatus, FrameError> {
     let Some((_, after_first)) = bytes.split_first() else {

@@ -242,6 +242,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
         Ok(value)
     }
 
+    /// [V5 U-1.5.2-1]
     #[inline]
     pub(crate) fn two_bytes(&mut self, name: Name) -> Result<u16, Fault> {
         match self.rest().first_chunk::<2>() {
@@ -288,6 +289,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
     }
 
     /// A two-byte length and as many bytes, not yet told of.
+    /// [V5 U-1.5.4-1, V5 U-1.5.6-1]
     #[inline]
     pub(crate) fn raw_prefixed(&mut self, name: Name) -> Result<&'a [u8], Fault> {
         let rest = self.rest();
@@ -344,6 +346,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
     }
 
     /// Surrogates are ill-formed as any other wrong sequence is. [V4 MQTT-1.5.3-1, V5 MQTT-1.5.4-1]
+    /// [V5 U-1.5.4-2]
     #[cold]
     pub(crate) fn invalid_utf8(
         &mut self,
@@ -371,6 +374,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
         Ok(())
     }
 
+    /// [V5 U-1.5.4-3]
     #[cold]
     pub(crate) fn nul(&mut self, name: Name, offset: usize, text: &str) -> Result<(), Fault> {
         match text.find('\0') {
@@ -379,6 +383,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
         }
     }
 
+    /// [V5 U-1.5.4-4]
     pub(crate) fn warn_of_characters(&mut self, name: Name, offset: usize, text: &str) -> Result<(), Fault> {
         if !has_any(text.as_bytes(), |byte| !is_printable_ascii(byte)) {
             return Ok(());

@@ -159,6 +159,7 @@ impl ReasonCode {
     }
 
     /// Whether the code tells a failure (0x80 and above).
+    /// [V5 U-2.4-1]
     #[inline]
     pub const fn is_error(self) -> bool {
         self as u8 >= 0x80

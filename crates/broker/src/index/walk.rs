@@ -19,6 +19,8 @@ struct Reached {
 }
 
 impl Tree {
+    /// [V4 MQTT-4.7.3-4, V5 MQTT-4.7.3-4, V5 U-4.7.1.2-1, V5 U-4.7.1.3-1, V5 U-4.7.3-1, V5 U-4.7.3-2]
+    /// [V5 U-4.7.3-3, V5 U-4.7.3-4]
     pub(super) fn matches(
         &self,
         namespace: Namespace,

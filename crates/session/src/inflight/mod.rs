@@ -152,6 +152,7 @@ impl<M> InFlight<M> {
 
     /// Changes the window, as a new connection may. With more in flight than the new window,
     /// there is no room until enough is acknowledged; nothing is lost.
+    /// [V5 U-4.9-3]
     pub const fn set_window(&mut self, window: u16) {
         self.window = window;
     }
@@ -161,6 +162,7 @@ impl<M> InFlight<M> {
     ///
     /// Identifiers of a new session begin with 1 and count up. `None` without room, and for QoS 0,
     /// which has no identifier.
+    /// [V5 MQTT-4.3.2-1, V5 MQTT-4.3.3-1, V5 U-2.2.1-1, V5 U-2.2.1-2]
     #[inline]
     pub fn begin(&mut self, qos: QoS, message: M) -> Option<PacketIdentifier> {
         let state = match qos {
@@ -178,6 +180,7 @@ impl<M> InFlight<M> {
     }
 
     /// The message of a QoS 1 PUBLISH is done: gives it back.
+    /// [V5 MQTT-4.3.2-3, V5 U-2.2.1-1, V5 U-4.9-1, V5 U-4.9-2]
     #[inline]
     pub fn puback(&mut self, identifier: PacketIdentifier) -> Result<M, AckError> {
         let index = self.find(identifier).ok_or(AckError::Unknown)?;
@@ -196,6 +199,7 @@ impl<M> InFlight<M> {
     /// given back; `None` for a second PUBREC. After an accepting one the caller sends PUBREL and
     /// the identifier waits for PUBCOMP; after a refusing one the identifier is free.
     /// [V4 MQTT-4.3.3-1, V5 MQTT-4.3.3-4, V5 MQTT-4.4.0-2]
+    /// [V5 MQTT-4.3.3-3, V5 MQTT-4.3.3-6, V5 U-2.2.1-1, V5 U-4.9-1]
     pub fn pubrec(&mut self, identifier: PacketIdentifier, accepted: bool) -> Result<Option<M>, AckError> {
         let index = self.find(identifier).ok_or(AckError::Unknown)?;
         let slot = self.slots.get_mut(index).ok_or(AckError::Unknown)?;
@@ -216,6 +220,7 @@ impl<M> InFlight<M> {
     }
 
     /// A QoS 2 message is done.
+    /// [V5 MQTT-4.3.3-5, V5 U-2.2.1-1, V5 U-4.9-1, V5 U-4.9-2]
     pub fn pubcomp(&mut self, identifier: PacketIdentifier) -> Result<(), AckError> {
         let index = self.find(identifier).ok_or(AckError::Unknown)?;
         match self.slots.get(index).map(|slot| slot.state) {
@@ -271,6 +276,7 @@ impl<M> InFlight<M> {
 
     /// An identifier for a SUBSCRIBE or UNSUBSCRIBE, from the same numbers; `None` if all 65,535
     /// are in use. [V4 MQTT-2.3.1-2, V5 MQTT-2.2.1-3]
+    /// [V5 U-2.2.1-2]
     pub fn allocate_identifier(&mut self) -> Option<PacketIdentifier> {
         let identifier = self.free_identifier()?;
         self.slots.push_back(Slot { message: None, identifier, state: State::Request, unsent: false });

@@ -25,6 +25,8 @@ pub(super) fn disconnect<'a, T: Trace>(reader: &mut Reader<'a, '_, T>) -> Result
 
 /// Reads a reason code, if there is one, and properties, if there are some. Both may be left out,
 /// or the properties alone (5.0 sections 3.4.2.1, 3.4.2.2.1 and 3.14.2).
+/// [V5 U-3.4.2.1-1, V5 U-3.4.2.2.1-1, V5 U-3.5.2.1-1, V5 U-3.5.2.2.1-1, V5 U-3.6.2.1-1, V5 U-3.6.2.2.1-1]
+/// [V5 U-3.7.2.1-1, V5 U-3.7.2.2.1-1, V5 U-3.14.2.1-1, V5 U-3.14.2.2.1-1]
 fn reason<'a, T: Trace>(
     reader: &mut Reader<'a, '_, T>,
     packet_type: PacketType,
@@ -41,6 +43,7 @@ fn reason<'a, T: Trace>(
 
 /// Reads the body of AUTH: nothing for a plain success, else reason code and properties, which
 /// name the method (5.0 sections 3.15.2.1 and 3.15.2.2.2).
+/// [V5 U-3.15.2.1-1, V5 U-3.15.2.2.2-1]
 pub(super) fn auth<'a, T: Trace>(reader: &mut Reader<'a, '_, T>) -> Result<Auth<'a>, Fault> {
     if reader.version != Version::V5 {
         // Reported with the packet type; the rest has no meaning here.

@@ -39,6 +39,7 @@ pub(super) fn version_of(frame: Frame<'_>) -> Version {
 /// Reads the body of CONNECT. What follows each flag is there if the flag is set and only then.
 /// [V4 MQTT-3.1.2-9, V4 MQTT-3.1.2-11, V4 MQTT-3.1.2-18, V4 MQTT-3.1.2-19, V4 MQTT-3.1.2-20, V4 MQTT-3.1.2-21]
 /// [V5 MQTT-3.1.2-9, V5 MQTT-3.1.2-16, V5 MQTT-3.1.2-17, V5 MQTT-3.1.2-18, V5 MQTT-3.1.2-19]
+/// [V4 MQTT-3.1.3-1, V5 MQTT-3.1.3-1, V5 U-3.1.2-1, V5 U-3.1.3.6-1]
 pub(super) fn connect<'a, T: Trace>(reader: &mut Reader<'a, '_, T>) -> Result<Connect<'a>, Fault> {
     protocol(reader)?;
     let flags = flags(reader)?;
@@ -100,6 +101,7 @@ fn protocol<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Result<(), Fault> {
 }
 
 /// Reads the Connect Flags.
+/// [V5 U-3.1.2.3-1, V5 U-3.1.2.6-1]
 fn flags<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Result<u8, Fault> {
     let flags = reader.raw_byte(fields::CONNECT_FLAGS)?;
     let at = reader.at() - 1;
@@ -146,6 +148,7 @@ fn tell_flags<T: Trace>(reader: &mut Reader<'_, '_, T>, at: usize, flags: u8) {
 }
 
 /// Reads the will. [V4 MQTT-3.1.3-10, V5 MQTT-3.1.3-11]
+/// [V5 U-3.1.3.4-1]
 fn will<'a, T: Trace>(reader: &mut Reader<'a, '_, T>, flags: u8) -> Result<Will<'a>, Fault> {
     let version5 = reader.version == Version::V5;
     let properties = if version5 {

@@ -147,6 +147,7 @@ fn tell_first_byte<T: Trace>(reader: &mut Reader<'_, '_, T>, first: u8) {
 
 /// [V4 MQTT-2.2.2-2, V4 MQTT-3.6.1-1, V4 MQTT-3.8.1-1, V4 MQTT-3.10.1-1, V4 MQTT-3.14.1-1]
 /// [V5 MQTT-3.6.1-1, V5 MQTT-3.8.1-1, V5 MQTT-3.10.1-1, V5 MQTT-3.14.1-1, V5 MQTT-3.15.1-1]
+/// [V5 U-2.1.3-1]
 #[cold]
 fn wrong_flags<T: Trace>(
     reader: &mut Reader<'_, '_, T>,
@@ -174,6 +175,7 @@ fn wrong_flags<T: Trace>(
 }
 
 /// The bytes of a packet of the reserved type 0.
+/// [V5 U-2.1.2-1]
 #[cold]
 fn body_unknown<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Fault {
     let offset = reader.at();
@@ -188,6 +190,7 @@ fn body_unknown<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Fault {
 }
 
 /// Nothing may be left over.
+/// [V5 U-3.12.2-1, V5 U-3.13.2-1]
 #[inline]
 fn finish<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Result<(), Fault> {
     if reader.is_at_end() { Ok(()) } else { left_over(reader) }

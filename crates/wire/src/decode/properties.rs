@@ -22,6 +22,7 @@ pub(super) fn properties<'a, T: Trace>(
     section(reader, group, place)
 }
 
+/// [V5 U-2.2.2.1-1, V5 U-2.2.2.2-3, V5 U-3.1.2.11.10-1]
 fn section<'a, T: Trace>(
     reader: &mut Reader<'a, '_, T>,
     group: Name,
@@ -129,6 +130,16 @@ impl Judge {
     }
 
     /// Whether the property may stand here, and stand here again.
+    /// [V5 U-2.2.2.2-1, V5 U-3.1.2.11.2-1, V5 U-3.1.2.11.3-1, V5 U-3.1.2.11.4-1, V5 U-3.1.2.11.5-1]
+    /// [V5 U-3.1.2.11.6-1, V5 U-3.1.2.11.7-1, V5 U-3.1.2.11.9-1, V5 U-3.1.2.11.10-2, V5 U-3.1.3.2.2-1]
+    /// [V5 U-3.1.3.2.3-1, V5 U-3.1.3.2.4-1, V5 U-3.1.3.2.5-1, V5 U-3.1.3.2.6-1, V5 U-3.1.3.2.7-1]
+    /// [V5 U-3.2.2.3.2-1, V5 U-3.2.2.3.3-1, V5 U-3.2.2.3.4-1, V5 U-3.2.2.3.5-1, V5 U-3.2.2.3.6-1]
+    /// [V5 U-3.2.2.3.7-1, V5 U-3.2.2.3.8-1, V5 U-3.2.2.3.9-1, V5 U-3.2.2.3.11-1, V5 U-3.2.2.3.12-1]
+    /// [V5 U-3.2.2.3.13-1, V5 U-3.2.2.3.14-1, V5 U-3.2.2.3.15-1, V5 U-3.2.2.3.16-1, V5 U-3.2.2.3.17-1]
+    /// [V5 U-3.2.2.3.18-1, V5 U-3.3.2.3.4-1, V5 U-3.3.2.3.5-1, V5 U-3.3.2.3.6-1, V5 U-3.3.2.3.9-1]
+    /// [V5 U-3.4.2.2.2-1, V5 U-3.5.2.2.2-1, V5 U-3.6.2.2.2-1, V5 U-3.7.2.2.2-1, V5 U-3.8.2.1.2-2]
+    /// [V5 U-3.9.2.1.2-1, V5 U-3.11.2.1.2-1, V5 U-3.14.2.2.2-1, V5 U-3.14.2.2.3-1, V5 U-3.14.2.2.5-1]
+    /// [V5 U-3.15.2.2.2-2, V5 U-3.15.2.2.3-1, V5 U-3.15.2.2.4-1]
     fn judge_presence<T: Trace>(
         &mut self,
         reader: &mut Reader<'_, '_, T>,
@@ -151,6 +162,7 @@ impl Judge {
     }
 
     /// A property whose value is not whole: the rest of the section, for the eye, and the fault.
+    /// [V5 U-2.2.2.2-2]
     #[cold]
     fn value_missing<T: Trace>(
         &self,
@@ -201,6 +213,7 @@ fn tell<T: Trace>(
     reader.close(offset + length);
 }
 
+/// [V5 U-1.5.7-1]
 fn judge_value<T: Trace>(
     reader: &mut Reader<'_, '_, T>,
     row: &'static PropertyRow,
@@ -251,6 +264,9 @@ fn judge_text<'b, T: Trace>(
 }
 
 /// The ranges of numbers, each from the section that defines the property.
+/// [V5 U-3.1.2.11.3-2, V5 U-3.1.2.11.4-2, V5 U-3.1.2.11.6-2, V5 U-3.1.2.11.7-2, V5 U-3.1.3.2.3-3]
+/// [V5 U-3.2.2.3.3-2, V5 U-3.2.2.3.4-2, V5 U-3.2.2.3.5-2, V5 U-3.2.2.3.6-2, V5 U-3.2.2.3.11-2]
+/// [V5 U-3.2.2.3.12-2, V5 U-3.2.2.3.13-2, V5 U-3.3.2.3.2-2, V5 U-3.3.2.3.8-1, V5 U-3.8.2.1.2-1]
 fn judge_number<T: Trace>(
     reader: &mut Reader<'_, '_, T>,
     row: &'static PropertyRow,

@@ -5,6 +5,7 @@ use crate::reader::Reader;
 use crate::{Delivery, Fault, FaultCode, PacketType, Place, Properties, Publish, QoS, Trace, Value, Version};
 
 /// Reads a PUBLISH behind its fixed header; `flags` are the lower bits of the first byte.
+/// [V5 U-3.3.1.2-1, V5 U-3.3.2-1, V5 U-3.3.3-1]
 #[inline]
 pub(super) fn publish<'a, T: Trace>(reader: &mut Reader<'a, '_, T>, flags: u8) -> Result<Publish<'a>, Fault> {
     let mut dup = flags & 0b1000 != 0;
@@ -55,6 +56,7 @@ fn delivery<T: Trace>(reader: &mut Reader<'_, '_, T>, qos: QoS) -> Result<Delive
 }
 
 /// Reads the properties; an empty topic name needs a Topic Alias among them (5.0 section 3.3.2.1).
+/// [V5 U-3.3.2.1-1]
 fn publish_properties<'a, T: Trace>(
     reader: &mut Reader<'a, '_, T>,
     empty_topic_at: Option<usize>,

@@ -34,6 +34,7 @@ pub(super) fn subscribe<'a, T: Trace>(reader: &mut Reader<'a, '_, T>) -> Result<
 
 /// A list of at least one entry begins.
 /// [V4 MQTT-3.8.3-3, V5 MQTT-3.8.3-2, V4 MQTT-3.10.3-2, V5 MQTT-3.10.3-2]
+/// [V5 U-3.8.3-1, V5 U-3.10.3-1]
 fn open_list<T: Trace>(reader: &mut Reader<'_, '_, T>, name: Name) -> Result<(), Fault> {
     let length = reader.rest().len();
     if length == 0 {
@@ -43,6 +44,7 @@ fn open_list<T: Trace>(reader: &mut Reader<'_, '_, T>, name: Name) -> Result<(),
     Ok(())
 }
 
+/// [V4 MQTT-3.8.3-1, V5 MQTT-3.8.3-1]
 fn subscription<'a, T: Trace>(reader: &mut Reader<'a, '_, T>) -> Result<(), Fault> {
     let offset = reader.at();
     if T::FIELDS {
@@ -68,6 +70,7 @@ struct Options {
 
 /// Reads the Requested QoS of 3.x or the Subscription Options of 5.0.
 /// [V4 MQTT-3.8.3-4, V5 MQTT-3.8.3-5]
+/// [V5 U-3.8.3.1-1, V5 U-3.8.3.1-2]
 fn options<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Result<Options, Fault> {
     let version5 = reader.version == Version::V5;
     let byte =
@@ -105,6 +108,7 @@ fn tell_options<T: Trace>(reader: &mut Reader<'_, '_, T>, version5: bool, at: us
 }
 
 /// Reads the body of UNSUBSCRIBE.
+/// [V4 MQTT-3.10.3-1, V5 MQTT-3.10.3-1]
 pub(super) fn unsubscribe<'a, T: Trace>(reader: &mut Reader<'a, '_, T>) -> Result<Unsubscribe<'a>, Fault> {
     let packet_identifier = reader.packet_identifier(fields::PACKET_IDENTIFIER)?;
     let properties = properties_of(reader, PacketType::Unsubscribe)?;

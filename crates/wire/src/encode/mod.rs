@@ -59,12 +59,14 @@ impl fmt::Display for EncodeError {
 impl std::error::Error for EncodeError {}
 
 /// Appends a two-byte length and the bytes. Callers have checked that they fit.
+/// [V5 U-1.5.4-1, V5 U-1.5.6-1]
 #[inline]
 pub(crate) fn push_prefixed(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
     out.extend_from_slice(bytes);
 }
 
+/// [V5 U-2.2.2.1-1]
 fn push_properties(properties: Properties<'_>, version: Version, out: &mut Vec<u8>) {
     if version == Version::V5 {
         encode_remaining_length(properties.as_bytes().len() as u32, out);
@@ -232,6 +234,7 @@ fn encode_connect(connect: &Connect<'_>, out: &mut Vec<u8>) -> Result<(), Encode
     Ok(())
 }
 
+/// [V5 MQTT-3.2.2-1]
 fn encode_connack(connack: &Connack<'_>, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let code = match version {
         Version::V5 => connack.reason_code.as_u8(),
@@ -247,6 +250,7 @@ fn encode_connack(connack: &Connack<'_>, version: Version, out: &mut Vec<u8>) ->
     Ok(())
 }
 
+/// [V5 U-1.5.2-1]
 fn push_identifier(packet_identifier: PacketIdentifier, out: &mut Vec<u8>) {
     out.extend_from_slice(&packet_identifier.get().to_be_bytes());
 }
@@ -260,6 +264,7 @@ fn reason_size(reason_code: ReasonCode, properties: Properties<'_>, version: Ver
     }
 }
 
+/// [V5 U-3.4.2.1-1, V5 U-3.14.2.1-1]
 fn push_reason(reason_code: ReasonCode, properties: Properties<'_>, version: Version, out: &mut Vec<u8>) {
     let size = reason_size(reason_code, properties, version);
     if size > 0 {

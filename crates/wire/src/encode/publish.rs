@@ -71,6 +71,7 @@ pub struct PublishParts<'a> {
 /// Appends a PUBLISH. Above QoS 0 its Packet Identifier is written as 0 and its offset inside
 /// `out` returned, so that the caller (or [`patch_packet_identifier`]) sets it per receiver. On
 /// an error nothing is appended. Allocates only what `out` needs to grow.
+/// [V4 MQTT-3.3.2-1, V5 MQTT-3.3.2-1, V5 U-3.3.2-1]
 #[inline]
 pub fn encode_publish(
     parts: &PublishParts<'_>,

@@ -73,6 +73,9 @@ pub enum Repeat {
 
 impl Repeat {
     /// Whether the property may be repeated in `place`.
+    /// [V5 U-3.1.2.11.8-1, V5 U-3.1.3.2.8-1, V5 U-3.2.2.3.10-1, V5 U-3.3.2.3.7-1, V5 U-3.4.2.2.3-1]
+    /// [V5 U-3.5.2.2.3-1, V5 U-3.6.2.2.3-1, V5 U-3.7.2.2.3-1, V5 U-3.8.2.1.3-1, V5 U-3.9.2.1.3-1]
+    /// [V5 U-3.10.2.1.2-1, V5 U-3.11.2.1.3-1, V5 U-3.14.2.2.4-1, V5 U-3.15.2.2.5-1]
     #[inline]
     pub const fn allows_many(self, place: Place) -> bool {
         match self {
