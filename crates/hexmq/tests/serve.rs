@@ -98,6 +98,21 @@ fn bytes_that_came_with_connect_reach_the_home_shard() {
 }
 
 #[test]
+fn a_first_packet_has_a_bound_of_its_own() {
+    let server = Server::start(&["--shards", "2"]);
+    let mut client = server.client();
+    // CONNECT with a Remaining Length of 1 MiB: refused by its header.
+    client.send(&[0x10, 0x80, 0x80, 0x40]);
+    client.closed();
+    server.logged("packet_too_large");
+    // After CONNECT, in the same segment, a packet may be as large as the limits say.
+    let large = publish("t", &[5; 1 << 20]);
+    let mut client = server.client();
+    client.send(&[connect(4, "c", 0, &[]), subscribe("t", 0), large.clone()].concat());
+    client.expect(CONNACK).expect(&[0x90, 3, 0, 1, 0]).expect(&large);
+}
+
+#[test]
 fn messages_cross_between_shards() {
     let server = Server::start(&["--shards", "4"]);
     let mut receivers: Vec<Client> = (0..12).map(|_| server.client()).collect();

@@ -109,7 +109,7 @@ impl ShardLoop {
             self.shard.lost(conn, hexmq_broker::Lost::Reset, now, &mut self.links);
             return;
         }
-        let mut link = Link::new(newcomer.stream, conn, self.shard.maximum_packet_size());
+        let mut link = Link::new(newcomer.stream, conn);
         if let Some(peer) = lobby_peer {
             link.enter_lobby(peer);
         }

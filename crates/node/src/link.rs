@@ -7,30 +7,35 @@ use hexmq_session::Mono;
 use hexmq_transport::Stream;
 use hexmq_wire::{FrameStatus, Framer, scan_frame};
 
-/// A connection. While it is idle it owns no buffer.
+/// A connection. While it is idle it owns no buffer, so it is kept small: there are many.
 pub(crate) struct Link {
     pub(crate) stream: Stream,
     pub(crate) conn: ConnId,
-    /// Bytes for the peer; the first `written` of them the kernel has already.
-    pub(crate) out: Vec<u8>,
-    written: usize,
-    maximum_packet_size: u32,
-    pub(crate) framer: Framer,
-    /// Bytes read while the connection was paused, and where it came from while it is in the
-    /// lobby. Both are rare.
-    pub(crate) extra: Option<Box<Extra>>,
-    /// When the kernel last took bytes, while some wait.
-    pub(crate) progress: Mono,
+    /// Bytes for the peer, while there are any.
+    pub(crate) outbox: Option<Box<Outbox>>,
+    /// Holds the beginning of an unfinished packet, while there is one.
+    framer: Option<Box<Framer>>,
+    /// What few connections have.
+    extra: Option<Box<Extra>>,
     pub(crate) flags: Flags,
 }
 
-/// What few connections have.
+/// Bytes on their way to a peer.
 #[derive(Default)]
-pub(crate) struct Extra {
-    /// Read, but not yet framed.
-    pub(crate) stash: Vec<u8>,
-    /// Kept until the first frame has shown where the session lives.
-    pub(crate) lobby: Option<Peer>,
+pub(crate) struct Outbox {
+    pub(crate) bytes: Vec<u8>,
+    /// The kernel has so many of them already.
+    written: usize,
+    /// When the kernel last took some, while others wait.
+    progress: Mono,
+}
+
+#[derive(Default)]
+struct Extra {
+    /// Read while the connection was paused, and not yet framed.
+    stash: Vec<u8>,
+    /// Where it comes from, until the first packet has shown where its session lives.
+    lobby: Option<Peer>,
 }
 
 /// Where a connection stands.
@@ -56,6 +61,8 @@ pub(crate) struct Flags {
     pub(crate) hangup: bool,
     /// Writing failed.
     pub(crate) broken: bool,
+    /// Its first packet has been handled.
+    pub(crate) greeted: bool,
     /// The peer may still be sending when the connection is dropped.
     pub(crate) goodbye: bool,
 }
@@ -72,47 +79,33 @@ pub(crate) enum Flushed {
 }
 
 impl Link {
-    pub(crate) fn new(stream: Stream, conn: ConnId, maximum_packet_size: u32) -> Link {
-        Link {
-            stream,
-            conn,
-            out: Vec::new(),
-            written: 0,
-            maximum_packet_size,
-            framer: Framer::new(maximum_packet_size),
-            extra: None,
-            progress: Mono(0),
-            flags: Flags::default(),
-        }
+    pub(crate) fn new(stream: Stream, conn: ConnId) -> Link {
+        Link { stream, conn, outbox: None, framer: None, extra: None, flags: Flags::default() }
     }
 
     /// The framer, for as long as frames are taken from it; it is given back with
     /// [`Link::return_framer`].
-    pub(crate) fn take_framer(&mut self) -> Framer {
-        std::mem::replace(&mut self.framer, Framer::new(self.maximum_packet_size))
+    pub(crate) fn take_framer(&mut self, maximum_packet_size: u32) -> Framer {
+        let mut framer =
+            self.framer.take().map_or_else(|| Framer::new(maximum_packet_size), |framer| *framer);
+        framer.set_maximum(maximum_packet_size);
+        framer
     }
 
-    /// Gives the framer back.
+    /// Gives the framer back; it is kept only if it holds something.
     pub(crate) fn return_framer(&mut self, framer: Framer) {
-        self.framer = framer;
+        self.framer = (framer.buffered() > 0).then(|| Box::new(framer));
     }
 
     /// Bytes the kernel has not taken.
     #[inline]
     pub(crate) fn pending(&self) -> usize {
-        self.out.len() - self.written
+        self.outbox.as_ref().map_or(0, |outbox| outbox.bytes.len() - outbox.written)
     }
 
-    /// The buffer to append to. What the kernel has taken is forgotten first where that is most
-    /// of it, so that the buffer does not creep.
-    #[inline]
-    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
-        let written = self.written;
-        if written > 0 && written * 2 >= self.out.len() {
-            self.out.drain(..written);
-            self.written = 0;
-        }
-        &mut self.out
+    /// When the kernel last took bytes; the beginning of time if none wait.
+    pub(crate) fn progress(&self) -> Mono {
+        self.outbox.as_ref().map_or(Mono(0), |outbox| outbox.progress)
     }
 
     /// Offers the kernel what waits, in one write.
@@ -120,40 +113,18 @@ impl Link {
         if self.flags.broken {
             return Flushed::Broken;
         }
-        while self.pending() > 0 {
-            let waiting = self.out.get(self.written..).unwrap_or_default();
-            let asked = waiting.len();
-            match self.stream.write(waiting) {
-                Ok(0) => return self.fail(),
-                Ok(taken) => {
-                    self.progress = now;
-                    self.written += taken;
-                    if taken < asked {
-                        return self.block(now);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.block(now),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.fail(),
+        let Some(outbox) = &mut self.outbox else { return Flushed::All };
+        let flushed = outbox.write(&mut self.stream, now);
+        match flushed {
+            Flushed::All => self.flags.blocked = false,
+            Flushed::Some if self.flags.blocked => {}
+            Flushed::Some => {
+                self.flags.blocked = true;
+                outbox.progress = now;
             }
+            Flushed::Broken => self.flags.broken = true,
         }
-        self.out.clear();
-        self.written = 0;
-        self.flags.blocked = false;
-        Flushed::All
-    }
-
-    fn block(&mut self, now: Mono) -> Flushed {
-        if !self.flags.blocked {
-            self.flags.blocked = true;
-            self.progress = now;
-        }
-        Flushed::Some
-    }
-
-    fn fail(&mut self) -> Flushed {
-        self.flags.broken = true;
-        Flushed::Broken
+        flushed
     }
 
     /// Keeps bytes for later.
@@ -194,13 +165,54 @@ impl Link {
         peer
     }
 
+    /// Whether there is something to do once it may be read again.
+    pub(crate) fn has_extra(&self) -> bool {
+        self.extra.is_some()
+    }
+
     /// The unfinished packet.
     pub(crate) fn partial(&self) -> Partial {
-        let rest = self.framer.rest();
+        let rest = self.framer.as_ref().map_or(&[][..], |framer| framer.rest());
         match scan_frame(rest, u32::MAX) {
             Ok(FrameStatus::Needs { at_least }) => Partial { received: rest.len(), missing: at_least },
             _ => Partial { received: rest.len(), missing: 0 },
         }
+    }
+}
+
+impl Outbox {
+    /// The buffer to append to. What the kernel has taken is forgotten first where that is most
+    /// of it, so that the buffer does not creep.
+    #[inline]
+    pub(crate) fn append(&mut self) -> &mut Vec<u8> {
+        if self.written > 0 && self.written * 2 >= self.bytes.len() {
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+        &mut self.bytes
+    }
+
+    fn write(&mut self, stream: &mut Stream, now: Mono) -> Flushed {
+        while self.written < self.bytes.len() {
+            let waiting = self.bytes.get(self.written..).unwrap_or_default();
+            match stream.write(waiting) {
+                Ok(0) => return Flushed::Broken,
+                Ok(taken) => {
+                    let short = taken < waiting.len();
+                    self.written += taken;
+                    self.progress = now;
+                    if short {
+                        return Flushed::Some;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flushed::Some,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Flushed::Broken,
+            }
+        }
+        self.bytes.clear();
+        self.written = 0;
+        Flushed::All
     }
 }
 
@@ -215,4 +227,16 @@ pub(crate) fn deserves_goodbye(reason: CloseReason) -> bool {
             | CloseReason::ConnectionReset
             | CloseReason::WriteStalled
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory per idle connection is a figure we are measured by.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let own = size_of::<Option<Link>>() - size_of::<Stream>();
+        assert!(own <= 56, "{own} bytes besides the socket");
+    }
 }

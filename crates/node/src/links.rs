@@ -14,7 +14,7 @@ use hexmq_session::{Mono, Now};
 use mio::{Registry, Token};
 
 use crate::authority::{Authority, Decision, Desk};
-use crate::link::{Flushed, Link, deserves_goodbye};
+use crate::link::{Flushed, Link, Outbox, deserves_goodbye};
 use crate::mailbox::{LANE_BYTES_MAX, Mailbox, Newcomer};
 use crate::tap::{Notice, Tap};
 
@@ -175,8 +175,9 @@ impl Links {
         }
         match flushed {
             Flushed::All => {
-                let buffer = std::mem::take(&mut link.out);
-                self.pool.put(buffer);
+                if let Some(outbox) = link.outbox.take() {
+                    self.pool.put(outbox);
+                }
             }
             Flushed::Some if !link.flags.watched => {
                 link.flags.watched = true;
@@ -207,7 +208,6 @@ impl Links {
         if link.flags.goodbye && !link.flags.broken && link.stream.shutdown_write().is_ok() {
             discard(&mut link);
         }
-        self.pool.put(std::mem::take(&mut link.out));
         self.outside.connections.fetch_sub(1, Relaxed);
     }
 
@@ -265,26 +265,19 @@ fn discard(link: &mut Link) {
 impl Sink for Links {
     #[inline]
     fn output(&mut self, conn: ConnId) -> &mut Vec<u8> {
-        let now = self.now.mono;
-        let Some(link) = self.table.get_mut(conn.slot as usize).and_then(Option::as_mut) else {
+        let link = self.table.get_mut(conn.slot as usize).and_then(Option::as_mut);
+        let Some(link) = link.filter(|link| link.conn == conn) else {
             self.void.clear();
             return &mut self.void;
         };
-        if link.conn != conn {
-            self.void.clear();
-            return &mut self.void;
-        }
         if !link.flags.dirty {
             link.flags.dirty = true;
             self.dirty.push(conn);
-            if link.out.capacity() == 0 {
-                link.out = self.pool.take();
-            }
         } else if link.pending() >= EARLY_WRITE_BYTES && !link.flags.blocked {
             link.flags.high |= link.pending() >= self.low_mark;
-            link.flush(now);
+            link.flush(self.now.mono);
         }
-        link.output()
+        link.outbox.get_or_insert_with(|| self.pool.take()).append()
     }
 
     #[inline]
@@ -302,7 +295,7 @@ impl Sink for Links {
         let Some(link) = self.get_mut(conn) else { return };
         link.flags.paused = false;
         link.flags.held = false;
-        if link.flags.unread || link.extra.is_some() {
+        if link.flags.unread || link.has_extra() {
             self.make_ready(conn);
         }
     }
@@ -345,32 +338,40 @@ impl Sink for Links {
     }
 }
 
-/// Buffers of connections that have nothing to say.
+/// Outboxes of connections that have nothing to say.
 #[derive(Default)]
 struct Pool {
-    buffers: Vec<Vec<u8>>,
+    #[expect(clippy::vec_box, reason = "the box is what goes back and forth")]
+    outboxes: Vec<Box<Outbox>>,
     bytes: usize,
 }
 
 /// Bytes of capacity the pool keeps.
 const POOL_BYTES_MAX: usize = 8 << 20;
+/// Outboxes the pool keeps.
+const POOL_MAX: usize = 4096;
 /// A buffer that has grown larger is freed.
 const POOLED_BYTES_MAX: usize = 64 << 10;
 
 impl Pool {
-    fn take(&mut self) -> Vec<u8> {
-        let buffer = self.buffers.pop().unwrap_or_default();
-        self.bytes -= buffer.capacity();
-        buffer
+    #[inline]
+    fn take(&mut self) -> Box<Outbox> {
+        let outbox = self.outboxes.pop().unwrap_or_default();
+        self.bytes -= outbox.bytes.capacity();
+        outbox
     }
 
-    fn put(&mut self, mut buffer: Vec<u8>) {
-        let capacity = buffer.capacity();
-        if capacity == 0 || capacity > POOLED_BYTES_MAX || self.bytes + capacity > POOL_BYTES_MAX {
+    /// Takes an empty outbox.
+    #[inline]
+    fn put(&mut self, outbox: Box<Outbox>) {
+        let capacity = outbox.bytes.capacity();
+        if capacity > POOLED_BYTES_MAX
+            || self.bytes + capacity > POOL_BYTES_MAX
+            || self.outboxes.len() >= POOL_MAX
+        {
             return;
         }
-        buffer.clear();
         self.bytes += capacity;
-        self.buffers.push(buffer);
+        self.outboxes.push(outbox);
     }
 }

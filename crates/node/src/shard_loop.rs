@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use hexmq_broker::{ConnId, Flow, Lost, Peer, Shard, ShardId};
 use hexmq_session::Mono;
-use hexmq_wire::Frame;
+use hexmq_wire::{Fed, Frame, FrameError, Framer};
 use mio::{Events, Poll, Token};
 
 use crate::clock::Clock;
 use crate::gate::Gate;
+use crate::link::Link;
 use crate::links::{Links, conn};
 use crate::lobby;
 use crate::mailbox::Mailbox;
@@ -31,6 +32,8 @@ pub(crate) const GATE: usize = usize::MAX - 1;
 
 /// Bytes read from one connection in one turn.
 const READ_BYTES: usize = 64 << 10;
+/// Largest first packet: a CONNECT with five fields of 64 KiB, and as much again for properties.
+const CONNECT_BYTES_MAX: u32 = 640 << 10;
 /// Rounds of writing and telling the core what it led to, in one turn.
 const SETTLE_ROUNDS: usize = 4;
 /// How often blocked connections are looked at.
@@ -61,6 +64,8 @@ pub(crate) struct ShardLoop {
 
 /// Why frames are not taken any further from what was read.
 enum Stop {
+    /// The first packet was handled.
+    Greeted,
     Pause,
     Closed,
     Move(ShardId, Vec<u8>),
@@ -195,45 +200,65 @@ impl ShardLoop {
 
     /// Gives bytes of a connection to the core, packet by packet. `false`: it is not to be read
     /// any further for now.
-    pub(crate) fn feed(&mut self, conn: ConnId, input: &[u8]) -> bool {
-        let Some(link) = self.links.get_mut(conn) else { return false };
-        let mut framer = link.take_framer();
+    pub(crate) fn feed(&mut self, conn: ConnId, mut input: &[u8]) -> bool {
+        loop {
+            let Some(link) = self.links.get_mut(conn) else { return false };
+            // Who has not introduced themselves does not get to fill our memory.
+            let maximum = match (link.flags.greeted, self.shard.maximum_packet_size()) {
+                (true, maximum) => maximum,
+                (false, maximum) => maximum.min(CONNECT_BYTES_MAX),
+            };
+            let mut framer = link.take_framer(maximum);
+            let fed = self.frames(conn, &mut framer, input);
+            let Some(link) = self.links.get_mut(conn) else { return false };
+            link.return_framer(framer);
+            let fed = match fed {
+                Ok(fed) => fed,
+                Err(error) => {
+                    self.shard.unframed(conn, error, self.links.now, &mut self.links);
+                    return false;
+                }
+            };
+            let rest = input.get(fed.consumed..).unwrap_or_default();
+            match fed.stopped {
+                None => return true,
+                Some(Stop::Greeted) => {
+                    link.flags.greeted = true;
+                    input = rest;
+                }
+                Some(stop) => return self.stopped(conn, stop, rest),
+            }
+        }
+    }
+
+    /// Hands frames to the core until one of them ends that. The first one always does: it shows
+    /// where the session lives, and after it larger packets are allowed.
+    fn frames(&mut self, conn: ConnId, framer: &mut Framer, input: &[u8]) -> Result<Fed<Stop>, FrameError> {
         let (shard, links) = (&mut self.shard, &mut self.links);
         let (me, shards, seed) = (self.me, self.shards, self.seed);
-        let mut in_lobby = link_in_lobby(links, conn);
-        let fed = framer.feed(input, |frame: Frame<'_>| {
-            if std::mem::take(&mut in_lobby) {
+        let greeted = links.get(conn).is_some_and(|link| link.flags.greeted);
+        framer.feed(input, |frame: Frame<'_>| {
+            if !greeted && links.get(conn).is_some_and(Link::in_lobby) {
                 let home = lobby::home_of(frame, shards, seed).unwrap_or(me);
                 if home != me {
                     return ControlFlow::Break(Stop::Move(home, frame.bytes.to_vec()));
                 }
-                links.get_mut(conn).and_then(crate::link::Link::leave_lobby);
+                links.get_mut(conn).and_then(Link::leave_lobby);
             }
             let now = links.now;
             match shard.receive(conn, frame, now, links) {
-                Flow::Continue => ControlFlow::Continue(()),
+                Flow::Continue if greeted => ControlFlow::Continue(()),
+                Flow::Continue => ControlFlow::Break(Stop::Greeted),
                 Flow::Pause => ControlFlow::Break(Stop::Pause),
                 Flow::Closed => ControlFlow::Break(Stop::Closed),
             }
-        });
-        let Some(link) = self.links.get_mut(conn) else { return false };
-        link.return_framer(framer);
-        match fed {
-            Ok(fed) => {
-                let rest = input.get(fed.consumed..).unwrap_or_default();
-                fed.stopped.is_none_or(|stop| self.stopped(conn, stop, rest))
-            }
-            Err(error) => {
-                self.shard.unframed(conn, error, self.links.now, &mut self.links);
-                false
-            }
-        }
+        })
     }
 
     /// A frame's handler broke off. Always `false`.
     fn stopped(&mut self, conn: ConnId, stop: Stop, rest: &[u8]) -> bool {
         match stop {
-            Stop::Closed => {}
+            Stop::Closed | Stop::Greeted => {}
             Stop::Pause => self.pause(conn, rest),
             Stop::Move(home, mut bytes) => {
                 bytes.extend_from_slice(rest);
@@ -250,6 +275,7 @@ impl ShardLoop {
         let lane_full = (0..self.shards).any(|n| hexmq_broker::Sink::congested(&self.links, ShardId(n)));
         let Some(link) = self.links.get_mut(conn) else { return };
         link.stash(rest);
+        link.flags.greeted = true;
         link.flags.paused = true;
         if lane_full && !link.flags.held {
             self.links.lane_waiters.push(conn);
@@ -287,7 +313,7 @@ impl ShardLoop {
             let Some(link) = self.links.get_mut(conn) else { continue };
             if link.pending() == 0 {
                 link.flags.watched = false;
-            } else if now.ms_since(link.progress) >= self.write_timeout_ms {
+            } else if now.ms_since(link.progress()) >= self.write_timeout_ms {
                 self.lose(conn, Lost::WriteStalled);
             } else {
                 self.links.watched.push(conn);
@@ -363,8 +389,4 @@ impl ShardLoop {
     pub(crate) fn peer(address: String, loopback: bool, listener: u16) -> Peer {
         Peer { address: address.into_boxed_str(), loopback, listener }
     }
-}
-
-fn link_in_lobby(links: &Links, conn: ConnId) -> bool {
-    links.get(conn).is_some_and(crate::link::Link::in_lobby)
 }
