@@ -449,3 +449,22 @@ fn a_generated_admin_password_is_shown_once_and_a_given_one_never() {
         line.split("password ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a password");
     assert_eq!(password.len(), 24, "{line}");
 }
+
+#[test]
+fn systemd_is_told_when_the_server_is_ready_and_when_it_stops() {
+    let path = std::env::temp_dir().join(format!("hexmq-notify-{}.sock", std::process::id()));
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("bound");
+    socket.set_read_timeout(Some(PATIENCE)).expect("set");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hexmq"));
+    command.args(["serve", "--listen", "mqtt://127.0.0.1:0", "--http", "off"]).env("NOTIFY_SOCKET", &path);
+    let server = Server::spawn(command);
+    let told = || {
+        let mut state = [0; 64];
+        let length = socket.recv(&mut state).expect("a state");
+        String::from_utf8_lossy(&state[..length]).into_owned()
+    };
+    assert_eq!(told(), "READY=1");
+    server.signal(Signal::TERM);
+    assert_eq!(told(), "STOPPING=1");
+    std::fs::remove_file(&path).expect("removed");
+}

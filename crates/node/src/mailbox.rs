@@ -190,3 +190,110 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn waker(registry: &mio::Registry, token: mio::Token) -> io::Result<Waker> {
     Waker::new(registry, token)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hexmq_broker::{Audience, Message, Namespace};
+    use hexmq_wire::QoS;
+    use mio::{Events, Poll, Token};
+
+    use super::*;
+
+    const SENDER: ShardId = ShardId(1);
+
+    fn mailbox() -> (Poll, Mailbox) {
+        let poll = Poll::new().expect("a poll");
+        let waker = waker(poll.registry(), Token(0)).expect("a waker");
+        (poll, Mailbox::new(2, waker))
+    }
+
+    fn batch(bytes: usize) -> Batch {
+        let message = Message {
+            namespace: Namespace::PLAIN,
+            topic: "t",
+            properties: &[],
+            payload: &vec![0; bytes],
+            qos: QoS::AtMostOnce,
+            retain: false,
+            expires_at: None,
+            publisher: None,
+        };
+        let mut batch = Batch::default();
+        batch.push(&message, Audience::Matching { generation: 0 });
+        batch
+    }
+
+    /// Whether the shard's poll returns at once.
+    fn woken(poll: &mut Poll) -> bool {
+        let mut events = Events::with_capacity(4);
+        poll.poll(&mut events, Some(Duration::ZERO)).expect("polled");
+        !events.is_empty()
+    }
+
+    #[test]
+    fn a_full_lane_leaves_the_batch_with_its_sender_and_tells_of_room() {
+        let (_poll, mailbox) = mailbox();
+        let mut large = batch(LANE_BYTES_MAX - 1000);
+        assert!(mailbox.post(SENDER, &mut large, &mut Vec::new()));
+        assert!(large.is_empty());
+        let mut next = batch(2000);
+        assert!(!mailbox.post(SENDER, &mut next, &mut Vec::new()));
+        assert_eq!(next.len(), 1, "nothing is dropped");
+        let (batches, _, sender_waits) = mailbox.take_lane(SENDER).expect("mail");
+        assert_eq!(batches.len(), 1);
+        assert!(sender_waits);
+        assert!(mailbox.post(SENDER, &mut next, &mut Vec::new()));
+        let (batches, _, sender_waits) = mailbox.take_lane(SENDER).expect("mail");
+        assert_eq!(batches.len(), 1);
+        assert!(!sender_waits);
+        assert!(mailbox.take_lane(SENDER).is_none());
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_lane_still_passes() {
+        let (_poll, mailbox) = mailbox();
+        let mut huge = batch(LANE_BYTES_MAX * 2);
+        assert!(mailbox.post(SENDER, &mut huge, &mut Vec::new()));
+        assert!(!mailbox.post(SENDER, &mut batch(1), &mut Vec::new()));
+    }
+
+    #[test]
+    fn only_a_sleeping_shard_is_woken_and_only_once() {
+        let (mut poll, mailbox) = mailbox();
+        mailbox.wake();
+        assert!(!woken(&mut poll), "it was awake");
+        assert!(mailbox.fall_asleep());
+        mailbox.wake();
+        assert!(woken(&mut poll));
+        mailbox.wake();
+        assert!(!woken(&mut poll), "it was woken already");
+    }
+
+    #[test]
+    fn nobody_sleeps_over_mail() {
+        let (mut poll, mailbox) = mailbox();
+        mailbox.post(SENDER, &mut batch(1), &mut Vec::new());
+        assert!(!mailbox.fall_asleep());
+        mailbox.take_lane(SENDER).expect("mail");
+        assert!(mailbox.fall_asleep());
+        mailbox.send(Letter::Stop);
+        assert!(woken(&mut poll));
+        assert!(!mailbox.fall_asleep());
+        assert_eq!(mailbox.take_letters().len(), 1);
+        mailbox.tell_room();
+        assert!(!mailbox.fall_asleep());
+        assert!(mailbox.take_room());
+        assert!(mailbox.fall_asleep());
+    }
+
+    #[test]
+    fn an_emptied_batch_goes_back_to_its_sender() {
+        let (_poll, mailbox) = mailbox();
+        mailbox.give_back(SENDER, batch(1));
+        let mut next = batch(1);
+        assert!(mailbox.post(SENDER, &mut next, &mut Vec::new()));
+        assert!(next.is_empty());
+    }
+}

@@ -30,7 +30,7 @@ impl Server {
 
     /// Starts a command that ends up as a server.
     pub(crate) fn spawn(mut command: Command) -> Server {
-        command.env_remove("HEXMQ_ADMIN_PASSWORD").env_remove("NOTIFY_SOCKET");
+        command.env_remove("HEXMQ_ADMIN_PASSWORD");
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");
         let (sender, log) = channel();
