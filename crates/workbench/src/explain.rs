@@ -84,6 +84,7 @@ fn packet(
     for fault in &reading.faults {
         let repaired = if forgotten > 0 && fault.code == FaultCode::Truncated {
             complete(part(bytes, offset, length + forgotten), version)
+                .filter(|repaired| is_clean(repaired, version, options.from))
         } else {
             repair(frame, &reading, fault, options.from)
         };
@@ -165,7 +166,7 @@ fn begun(bytes: &[u8], offset: usize, needs: usize, version: Version, options: &
     }
     let findings =
         reading.faults.iter().map(|fault| finding(frame, &reading, fault, offset, None, options)).collect();
-    let repair = repair_remaining_length(frame, version);
+    let repair = repair_remaining_length(frame, version, options.from);
     let mut reason = needs_reason(frame, needs, options);
     if repair.is_some() {
         reason += &say!(

@@ -69,12 +69,12 @@ fn with_lengths(
 
 /// A packet whose Remaining Length claims more than there is, with the length of what is there.
 /// None for PUBLISH: its payload may end anywhere, so nothing shows that this was meant.
-pub(crate) fn repair_remaining_length(frame: &[u8], version: Version) -> Option<Vec<u8>> {
+pub(crate) fn repair_remaining_length(frame: &[u8], version: Version, from: Option<Side>) -> Option<Vec<u8>> {
     let reading = read(frame, version);
     if matches!(reading.packet_type, None | Some(PacketType::Publish)) {
         return None;
     }
-    with_remaining_length(frame).filter(|repaired| is_clean(repaired, version, None))
+    with_remaining_length(frame).filter(|repaired| is_clean(repaired, version, from))
 }
 
 /// What might be meant, likeliest first. Each still has to prove itself.

@@ -126,6 +126,15 @@ fn the_wrong_direction_is_a_fault() {
 }
 
 #[test]
+fn a_repair_cannot_turn_a_packet_round() {
+    // UNSUBACK whose Remaining Length leaves out two bytes, and it comes from the wrong side.
+    let options = Options { from: Some(Side::Client), ..Options::default() };
+    let explanation = explain(&parse_hex("b0 00 00 01").expect("hex"), &options);
+    assert!(codes(&explanation).contains(&"wrong_direction"));
+    assert!(explanation.findings().all(|finding| finding.repair.is_none()));
+}
+
+#[test]
 fn the_version_is_that_of_the_connect_or_the_one_that_fits() {
     let version = |hex: &str| explained(hex).packets[0].version;
     assert_eq!(version("20 03 00 00 00"), Version::V5);

@@ -3,6 +3,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod fields;
+pub(crate) mod flags;
 pub(crate) mod meaning;
 pub(crate) mod message;
 pub(crate) mod packets;
