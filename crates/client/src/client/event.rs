@@ -161,6 +161,11 @@ pub enum PublishError {
     },
     /// The server has no retained messages. [V5 MQTT-3.2.2-14]
     RetainNotSupported,
+    /// The Topic Alias is above what the server takes. [V5 MQTT-3.2.2-17, V5 MQTT-3.2.2-18]
+    TopicAliasInvalid {
+        /// The server's Topic Alias Maximum.
+        maximum: u16,
+    },
 }
 
 impl fmt::Display for PublishError {
@@ -175,6 +180,12 @@ impl fmt::Display for PublishError {
                 write!(f, "the server takes no QoS above {}", *maximum as u8)
             }
             PublishError::RetainNotSupported => f.write_str("the server has no retained messages"),
+            PublishError::TopicAliasInvalid { maximum: 0 } => {
+                f.write_str("the server takes no topic aliases")
+            }
+            PublishError::TopicAliasInvalid { maximum } => {
+                write!(f, "the server takes topic aliases from 1 to {maximum}")
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ impl Client {
     ///
     /// # Errors
     /// The connection is to be closed once `out` is sent.
+    /// [V5 U-3.13.4-1]
     pub fn receive<'a>(
         &'a mut self,
         frame: Frame<'a>,
@@ -66,6 +67,7 @@ impl Client {
         self.untold.pop_front()
     }
 
+    /// [V4 MQTT-3.1.3-2, V5 U-3.2.2.3.3-3, V5 U-3.2.2.3.8-2, V5 U-3.2.2.3.4-3, V5 U-3.2.2.3.5-3]
     fn connack<'a>(
         &mut self,
         connack: Connack<'a>,
@@ -92,6 +94,7 @@ impl Client {
                 }),
             maximum_qos: properties.maximum_qos().and_then(QoS::from_bits).unwrap_or(QoS::ExactlyOnce),
             retain_available: properties.retain_available() != Some(0),
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
         };
         if let Some(assigned) = properties.assigned_client_identifier() {
             // The next connection asks for the same session. [V5 MQTT-3.1.2-4]
@@ -113,6 +116,7 @@ impl Client {
 
     /// Acknowledgements leave in the order of arrival, since each is written at once.
     /// [V4 MQTT-4.5.0-2, V4 MQTT-4.6.0-2, V4 MQTT-4.6.0-3, V5 MQTT-4.5.0-2, V5 MQTT-4.6.0-2, V5 MQTT-4.6.0-3]
+    /// [V5 U-3.3.4-7]
     fn publish_received<'a>(
         &'a mut self,
         mut publish: Publish<'a>,
@@ -182,6 +186,7 @@ impl Client {
         }
     }
 
+    /// PUBREL leaves at once, so in the order of the PUBRECs. [V4 MQTT-4.6.0-4, V5 MQTT-4.6.0-4]
     fn pubrec<'a>(&mut self, ack: Ack<'a>, now: Mono, out: &mut Vec<u8>) -> Result<Event<'a>, Failure> {
         let accepted = !ack.reason_code.is_error();
         match self.in_flight.pubrec(ack.packet_identifier, accepted) {

@@ -28,6 +28,7 @@ use crate::Options;
 use outgoing::Outgoing;
 
 /// An MQTT client without a socket.
+/// [V4 MQTT-2.3.1-3, V5 U-4.1-9]
 #[derive(Debug)]
 pub struct Client {
     options: Options,
@@ -70,6 +71,7 @@ struct Server {
     maximum_packet_size: u64,
     maximum_qos: QoS,
     retain_available: bool,
+    topic_alias_maximum: u16,
 }
 
 impl Client {
@@ -129,6 +131,7 @@ impl Client {
     }
 
     /// The largest packet the server may send, in bytes.
+    /// [V5 U-3.1.2.11.4-4]
     pub fn maximum_packet_size(&self) -> u32 {
         let largest = REMAINING_LENGTH_MAX + 5;
         self.options.properties.as_properties().maximum_packet_size().unwrap_or(largest).min(largest)
@@ -270,6 +273,7 @@ impl Client {
     ///
     /// # Errors
     /// The server has been silent for too long; the connection is to be closed.
+    /// [V5 U-3.1.2.10-3, V5 U-3.2-1]
     pub fn timeout(&mut self, now: Mono, out: &mut Vec<u8>) -> Result<(), Failure> {
         if self.next_timeout().is_none_or(|due| now < due) {
             return Ok(());
@@ -293,6 +297,7 @@ impl Client {
 
     /// Ends the connection because of `failure`, with a DISCONNECT where the version has one for
     /// it. [V4 MQTT-4.8.0-1, V5 MQTT-4.13.2-1]
+    /// [V5 U-4.13.1-4]
     fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) -> Failure {
         if self.options.version == Version::V5 && self.state != State::Closed {
             let disconnect = ControlPacket::Disconnect(Disconnect::with_reason(failure.reason_code()));
@@ -303,6 +308,7 @@ impl Client {
     }
 
     /// The network delivered what cannot be framed.
+    /// [V5 U-3.1.2.11.4-4, V5 U-4.13.1-4]
     pub fn unframed(&mut self, error: hexmq_wire::FrameError, out: &mut Vec<u8>) -> Failure {
         self.fail(Failure::Unframed(error), out)
     }
@@ -310,12 +316,15 @@ impl Client {
 
 impl Server {
     /// Before CONNACK, and where it says nothing.
+    /// [V5 U-3.2.2.3.3-3, V5 U-3.2.2.3.4-3, V5 U-3.2.2.3.5-3, V5 U-3.2.2.3.6-3, V5 U-3.2.2.3.11-3]
+    /// [V5 U-3.2.2.3.12-3, V5 U-3.2.2.3.13-3]
     fn unlimited(keep_alive_s: u16) -> Server {
         Server {
             keep_alive_s,
             maximum_packet_size: u64::from(REMAINING_LENGTH_MAX) + 5,
             maximum_qos: QoS::ExactlyOnce,
             retain_available: true,
+            topic_alias_maximum: u16::MAX,
         }
     }
 }

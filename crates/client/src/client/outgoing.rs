@@ -175,6 +175,11 @@ impl Server {
         if message.retain && !self.retain_available {
             return Err(PublishError::RetainNotSupported);
         }
+        // [V5 MQTT-3.2.2-17, V5 MQTT-3.2.2-18, V5 MQTT-3.3.2-9]
+        let maximum = self.topic_alias_maximum;
+        if message.properties.topic_alias().is_some_and(|alias| alias > maximum) {
+            return Err(PublishError::TopicAliasInvalid { maximum });
+        }
         // Any identifier has the same size.
         let packet = message.packet(delivery(message.qos, PacketIdentifier::MIN), false);
         let size = ControlPacket::Publish(packet).encoded_size(options.version);

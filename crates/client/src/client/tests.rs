@@ -161,6 +161,7 @@ fn the_receive_maximum_of_the_server_holds_back_publish_and_nothing_else() {
 }
 
 /// [V4 MQTT-4.4.0-1, V5 MQTT-4.4.0-1, V5 MQTT-4.3.3-6, V5 MQTT-3.3.1-1]
+/// [V4 MQTT-2.3.1-3, V4 MQTT-4.6.0-1, V5 MQTT-4.6.0-1, V5 U-4.1-9]
 #[test]
 fn a_session_that_is_present_is_resumed_with_dup() {
     for version in [Version::V4, Version::V5] {
@@ -204,6 +205,7 @@ fn without_a_session_messages_are_published_anew() {
 }
 
 /// [V4 MQTT-4.5.0-2, V4 MQTT-4.6.0-2, V4 MQTT-4.6.0-3, V4 MQTT-4.3.3-2, V5 MQTT-4.5.0-2, V5 MQTT-4.3.3-10]
+/// [V5 MQTT-4.6.0-2, V5 MQTT-4.6.0-3]
 #[test]
 fn messages_are_acknowledged_in_order_and_told_once() {
     let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
@@ -246,6 +248,7 @@ fn an_alias_above_the_maximum_ends_the_connection() {
     assert_eq!(failure, Err(Failure::TopicAlias(1)));
 }
 
+/// [V5 U-3.3.4-7]
 #[test]
 fn more_than_our_receive_maximum_ends_the_connection() {
     let mut options = Options::new(Version::V5);
@@ -260,6 +263,7 @@ fn more_than_our_receive_maximum_ends_the_connection() {
 }
 
 /// [V5 MQTT-3.2.2-11, V5 MQTT-3.2.2-14, V5 MQTT-3.2.2-15]
+/// [V5 U-3.2.2.3.4-3]
 #[test]
 fn what_the_server_does_not_take_is_not_sent() {
     let limits = [Property::MaximumQoS(1), Property::RetainAvailable(0), Property::MaximumPacketSize(20)];
@@ -277,6 +281,47 @@ fn what_the_server_does_not_take_is_not_sent() {
     assert_eq!(answer, Err(PublishError::RetainNotSupported));
     assert_eq!(dialogue.publish("a/+", maximum), Err(PublishError::TopicName));
     assert!(dialogue.says().is_empty());
+}
+
+/// [V5 MQTT-3.2.2-17, V5 MQTT-3.2.2-18, V5 MQTT-3.3.2-9, V5 U-3.2.2.3.8-2]
+#[test]
+fn no_topic_alias_above_the_servers_maximum() {
+    for maximum in [0, 2] {
+        let limits = [Property::TopicAliasMaximum(maximum)];
+        let limits = if maximum == 0 { &[][..] } else { &limits };
+        let mut dialogue = Dialogue::connected(Options::new(Version::V5), limits);
+        for alias in [1, 2, 3] {
+            let properties = properties(&[Property::TopicAlias(alias)]);
+            let properties = properties.as_properties();
+            let message =
+                Message { topic_name: "a", payload: b"", qos: QoS::AtMostOnce, retain: false, properties };
+            let answer = dialogue.client.publish(message, Mono(0), &mut dialogue.out);
+            let refused = Err(PublishError::TopicAliasInvalid { maximum });
+            assert_eq!(answer.map(|_| ()), if alias <= maximum { Ok(()) } else { refused });
+        }
+    }
+}
+
+/// [V5 U-3.2.2.3.3-3, V5 U-3.2.2.3.4-3, V5 U-3.2.2.3.5-3, V5 U-3.2.2.3.6-3, V5 U-3.2.2.3.11-3]
+/// [V5 U-3.2.2.3.12-3, V5 U-3.2.2.3.13-3]
+#[test]
+fn what_connack_does_not_limit_is_sent() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
+    let message = Message {
+        topic_name: "a",
+        payload: &[b'x'; 70_000],
+        qos: QoS::ExactlyOnce,
+        retain: true,
+        properties: Properties::EMPTY,
+    };
+    dialogue.client.publish(message, Mono(0), &mut dialogue.out).unwrap();
+    assert_eq!(dialogue.client.queued(), 0);
+    let mut subscriptions = SubscriptionsBuf::default();
+    subscriptions.push("$share/g/+/#", SubscriptionOptions::default(), Version::V5).unwrap();
+    let identifier = properties(&[Property::SubscriptionIdentifier(1)]);
+    let identifier = identifier.as_properties();
+    dialogue.client.subscribe(&subscriptions, identifier, Mono(0), &mut dialogue.out).unwrap();
+    assert_eq!(dialogue.says(), ["PUBLISH a 1", "SUBSCRIBE"]);
 }
 
 #[test]
@@ -299,6 +344,7 @@ fn the_queue_is_bounded() {
 }
 
 /// [V4 MQTT-3.1.2-23, V5 MQTT-3.1.2-20]
+/// [V5 U-3.1.2.10-3, V5 U-3.13.4-1]
 #[test]
 fn silence_is_broken_by_pingreq_and_an_unanswered_one_ends_the_connection() {
     let mut dialogue = Dialogue::connected(Options { keep_alive_s: 10, ..Options::new(Version::V5) }, &[]);
@@ -325,6 +371,7 @@ fn the_keep_alive_of_the_server_counts() {
     assert_eq!(dialogue.client.next_timeout(), None);
 }
 
+/// [V5 U-3.2-1]
 #[test]
 fn a_missing_connack_is_noticed() {
     let mut dialogue = Dialogue::begin(Options { connack_timeout_ms: 500, ..Options::new(Version::V4) });
@@ -375,6 +422,7 @@ fn a_session_after_clean_start_is_an_error() {
     assert_eq!(failure, Err(Failure::Unexpected(PacketType::Connack)));
 }
 
+/// [V5 U-4.13.1-4]
 #[test]
 fn malformed_bytes_end_the_connection_with_their_reason() {
     let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
