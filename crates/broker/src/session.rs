@@ -12,6 +12,7 @@ use crate::retained::Cursor;
 use crate::room::Room;
 
 /// The state of one session (3.1.1 section 3.1.2.4, 5.0 section 4.1).
+/// [V5 U-2.2.1-3]
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) key: SessionKey,

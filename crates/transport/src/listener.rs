@@ -15,6 +15,7 @@ use crate::{Acceptor, Endpoint};
 const BACKLOG: i32 = 4096;
 
 /// A bound listener, not yet accepting. Dropping a Unix listener removes its socket file.
+/// TCP and Unix sockets carry ordered, lossless byte streams both ways. [V4 MQTT-7.1.1-1, V5 MQTT-4.2.0-1]
 #[derive(Debug)]
 pub struct Listener {
     socket: Bound,

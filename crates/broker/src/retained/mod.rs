@@ -172,6 +172,7 @@ impl Retained {
 
     /// Forgets expired messages among the next `budget` records of a round over all of them;
     /// gives how many it forgot. Costs nothing while no message has an expiry.
+    /// [V5 U-3.3.1.3-3]
     pub fn sweep(&self, now: Wall, budget: usize) -> usize {
         if self.read().expiring == 0 {
             return 0;

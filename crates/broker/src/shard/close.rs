@@ -49,6 +49,7 @@ impl Shard {
     /// [V5 MQTT-3.14.0-1, V5 MQTT-4.13.2-1]
     /// Neither Session Expiry Interval nor User Property is sent.
     /// [V5 MQTT-3.14.2-2, V5 MQTT-3.14.2-4, V5 MQTT-3.14.4-2, V5 U-3.1.2.5-4, V5 U-4.13.1-1]
+    /// [V5 U-3.14.2.1-2]
     pub(super) fn close(
         &mut self,
         conn: ConnId,

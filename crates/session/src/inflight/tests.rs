@@ -122,6 +122,7 @@ fn after_65535_comes_1() {
 }
 
 /// [V4 MQTT-2.3.1-2, V4 MQTT-2.3.1-4, V5 MQTT-2.2.1-3, V5 MQTT-2.2.1-4]
+/// [V5 U-2.2.1-2]
 #[test]
 fn an_identifier_in_use_is_skipped() {
     let mut in_flight = InFlight::new(8);
