@@ -67,7 +67,7 @@ impl World {
         let who = &mut self.clients[client];
         let spec = who.spec.clone();
         let whim = random.percent(if self.storm { 8 } else { 0 });
-        let clean_start = who.leaving || who.forgotten || spec.keeps == Keeps::Nothing || whim;
+        let clean_start = who.leaving || who.forgotten || who.doubts.is_some() || spec.keeps == Keeps::Nothing || whim;
         let mut properties = PropertiesBuf::new();
         let mut will_properties = PropertiesBuf::new();
         let expiry = if who.leaving { Keeps::Nothing } else { spec.keeps };

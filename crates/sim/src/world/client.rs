@@ -16,6 +16,9 @@ pub(super) struct Client {
     /// A clean start was asked for and not yet confirmed: what was kept is forgotten, so the next
     /// CONNECT has to ask for it too.
     pub(super) forgotten: bool,
+    /// The server has begun a new session on this wire without being asked to, and the client does
+    /// not know yet. If it never hears so it has to begin anew itself: no later CONNACK tells.
+    pub(super) doubts: Option<usize>,
     /// QoS 1 and 2 messages on their way, in the order of sending.
     pub(super) outgoing: VecDeque<Outgoing>,
     /// QoS 2 identifiers taken over and not yet released.
@@ -82,6 +85,7 @@ impl Client {
             stage: Stage::Idle,
             epoch: 0,
             forgotten: false,
+            doubts: None,
             outgoing: VecDeque::new(),
             taken: BTreeSet::new(),
             next_identifier: 0,

@@ -98,6 +98,7 @@ impl World {
             return Err(format!("Session Present is {present}"));
         }
         who.forgotten = false;
+        who.doubts = who.doubts.filter(|doubted| *doubted != wire);
         if !present {
             who.epoch += 1;
             who.outgoing.clear();
@@ -137,7 +138,7 @@ impl World {
         let at = self.now_ms();
         let who = &mut self.clients[client];
         let epoch = who.epoch;
-        let (window, name) = (who.spec.receive_maximum, who.spec.name.clone());
+        let window = who.spec.receive_maximum;
         let most_aliases = who.spec.topic_alias_maximum;
         let taken = match publish.delivery {
             Delivery::ExactlyOnce(identifier) => !who.taken.insert(identifier),
@@ -183,7 +184,6 @@ impl World {
         }
         let delivery = ledger::Delivery {
             client,
-            name: &name,
             epoch,
             topic: &topic,
             qos: publish.qos(),
@@ -333,8 +333,10 @@ impl World {
     /// Whether a CONNECT accepted at `at` finds a session, as far as can be told from outside.
     pub(super) fn expects_session(&self, client: usize, wire: usize, at: u64) -> Option<bool> {
         const SLACK_MS: u64 = 300;
-        let earlier = |other: &&super::wires::Wire| other.client == client && other.story.accepted_at.is_some();
-        let Some(last) = self.wires[..wire].iter().rev().find(earlier) else { return Some(false) };
+        // Connections are not accepted in the order in which they were begun.
+        let others = self.wires.iter().enumerate().filter(|(other, _)| *other != wire).map(|(_, other)| other);
+        let accepted = others.filter(|other| other.client == client && other.story.accepted_at.is_some_and(|then| then <= at));
+        let Some(last) = accepted.max_by_key(|other| other.story.accepted_at) else { return Some(false) };
         match (last.story.keeps, last.story.ended_at) {
             (Keeps::Nothing, _) => Some(false),
             (Keeps::Forever, _) | (Keeps::ForSeconds(_), None) => Some(true),

@@ -37,8 +37,9 @@ pub(super) struct Link {
     pub(super) output: Vec<u8>,
     pub(super) paused: Option<Paused>,
     pub(super) closing: Option<CloseReason>,
-    /// The kernel has not taken all that was offered.
-    pub(super) stuck: bool,
+    /// The output has passed the mark above which a shard holds messages back, and not yet fallen
+    /// below it again.
+    pub(super) high: bool,
     /// The client has closed; the end of what it sent is near.
     pub(super) ends: bool,
     /// Its first packet decides where it goes.
@@ -77,7 +78,7 @@ impl Link {
             output: Vec::new(),
             paused: None,
             closing: None,
-            stuck: false,
+            high: false,
             ends: false,
             lobby,
         }

@@ -88,7 +88,6 @@ pub(super) struct Ledger {
 #[derive(Clone, Debug)]
 pub(super) struct Delivery<'a> {
     pub(super) client: usize,
-    pub(super) name: &'a str,
     pub(super) epoch: u32,
     pub(super) topic: &'a str,
     pub(super) qos: QoS,
@@ -203,9 +202,9 @@ impl Ledger {
     fn in_order(&mut self, id: MessageId, delivery: &Delivery<'_>) -> Result<(), String> {
         let message = &self.messages[id];
         let receipt = self.receipts.get(&(delivery.client, delivery.epoch, id)).copied().unwrap_or_default();
-        let told = self.drops.contains_key(&(delivery.name.to_owned(), message.topic.clone()));
-        if receipt.live + receipt.repeated > 1 || (told && message.attempts.len() > 1) {
-            // Not the first time; or what came first was dropped and this is a repetition.
+        if receipt.live + receipt.repeated > 1 || (message.qos == QoS::AtLeastOnce && message.attempts.len() > 1) {
+            // Not the first time; or it may be a repetition of what came before the subscription,
+            // or was dropped.
             return Ok(());
         }
         let place = (

@@ -90,6 +90,7 @@ enum Happening {
     Lane(usize, usize),
     Answer(usize),
     Work(usize),
+    Drained(usize, host::ConnKey),
     Connect(usize),
     Act(usize),
     Acknowledge(usize, usize),

@@ -192,6 +192,7 @@ impl World {
                 self.hosts[at].work_scheduled = false;
                 self.turn(at, |shard, now, out| shard.work(now, out));
             }
+            Happening::Drained(at, conn) => self.drained(at, conn),
             Happening::Connect(client) => {
                 let idle = matches!(self.clients[client].stage, Stage::Idle);
                 if idle && !self.clients[client].left {

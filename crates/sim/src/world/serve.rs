@@ -122,16 +122,21 @@ impl World {
         let Some(link) = self.hosts[at].links.get_mut(&conn) else { return };
         let wire = &mut self.wires[link.wire];
         let room = self.plan.socket_bytes.saturating_sub(wire.to_client.len());
+        let low_mark = self.plan.limits.write_buffer_bytes / 2;
+        link.high |= link.output.len() >= low_mark;
         let count = room.min(link.output.len());
         let bytes: Vec<u8> = link.output.drain(..count).collect();
-        link.stuck = !link.output.is_empty();
+        let drained = link.high && link.output.len() < low_mark;
+        link.high &= !drained;
         let bound = self.plan.limits.write_buffer_bytes + OUTPUT_SLACK_BYTES;
         let (over, client) = (link.output.len() > bound, wire.client);
+        let mut newly_accepted = false;
         let story = &mut wire.story;
         if story.head.len() < 16 {
             story.head.extend_from_slice(&bytes);
             let accepted = is_accepting(&story.head);
-            if accepted && story.accepted_at.is_none() {
+            newly_accepted = accepted && story.accepted_at.is_none();
+            if newly_accepted {
                 story.accepted_at = Some(self.now.mono.as_ms());
             }
         }
@@ -144,10 +149,17 @@ impl World {
             self.wires[wire].place = Place::Gone;
             self.wires[wire].server_closed = true;
         }
+        if newly_accepted && !self.wires[wire].story.clean_start {
+            let found = self.expects_session(client, wire, self.now_ms());
+            self.clients[client].doubts = Some(wire).filter(|_| found != Some(true));
+        }
         if over {
             self.fail(client, format!("more than {bound} bytes wait to be written"));
         }
         self.carry_to_client(wire);
+        if drained && self.hosts[at].links.contains_key(&conn) {
+            self.schedule(0, Happening::Drained(at, conn));
+        }
     }
 
     /// Hands the batches of the turn to the lanes that have room.
@@ -337,15 +349,12 @@ impl World {
     /// The client has read something: the kernel has room again.
     pub(super) fn server_may_write(&mut self, wire: usize) {
         let Place::At(at, conn) = self.wires[wire].place else { return };
-        let Some(link) = self.hosts[at].links.get(&key(conn)) else { return };
-        if !link.stuck {
-            return;
-        }
         self.flush(at, key(conn));
-        let stuck = self.hosts[at].links.get(&key(conn)).is_none_or(|link| link.stuck);
-        if !stuck {
-            self.turn(at, |shard, now, out| shard.drained(conn, now, out));
-        }
+    }
+
+    /// What waited for room in the output may go on.
+    pub(super) fn drained(&mut self, at: usize, conn: ConnKey) {
+        self.turn(at, |shard, now, out| shard.drained(conn_id(conn), now, out));
     }
 }
 

@@ -144,8 +144,10 @@ impl World {
             Keeps::Forever => u64::MAX,
         };
         let due = ended + delay_ms.min(lives_ms);
-        let later = self.wires[wire + 1..].iter().filter(|other| other.client == client);
-        let next = later.filter_map(|other| Some((other.story.accepted_at?, other.story.clean_start))).min();
+        // Connections are not accepted in the order in which they were begun.
+        let others = self.wires.iter().filter(|other| other.client == client);
+        let accepted = others.filter_map(|other| Some((other.story.accepted_at?, other.story.clean_start)));
+        let next = accepted.filter(|(at, _)| *at >= ended).min();
         match next {
             Some((at, _)) if delay_ms > 0 && at.abs_diff(due) <= TOGETHER_MS => WillDue::Unclear,
             // The session ends when a new one is asked for, and the Will with it.
