@@ -1,6 +1,6 @@
 //! Bytes in, meaning out. Pure: the command line and the HTTP API are faces of this function.
 
-use hexmq_wire::{Fault, FaultCode, PacketType, Severity as WireSeverity, Version};
+use hexmq_wire::{Fault, FaultCode, Frame, PacketType, Severity as WireSeverity, Version};
 
 use crate::explanation::{Explanation, Field, Finding, Options, Packet, Rest, Severity, Side, Skipped};
 use crate::language::say;
@@ -8,7 +8,7 @@ use crate::repair::{repair, repair_all, repair_remaining_length};
 use crate::stream::{Piece, complete, part, pieces};
 use crate::text::meaning::{Context, meaning};
 use crate::text::message::message;
-use crate::tree::{Reading, read};
+use crate::tree::{Reading, judge, read};
 
 /// Explains every packet in `bytes`, whatever the bytes are. Never fails: what cannot be read is
 /// said in the explanation.
@@ -77,7 +77,7 @@ fn packet(
 ) -> Packet {
     let frame = part(bytes, offset, length);
     let mut reading = read(frame, version);
-    if let Some(fault) = wrong_direction(&reading, options.from) {
+    if let Some(fault) = wrong_direction(reading.packet_type, reading.version, options.from) {
         reading.faults.insert(0, fault);
     }
     let mut findings: Vec<Finding> = Vec::with_capacity(reading.faults.len());
@@ -161,7 +161,7 @@ fn begun(bytes: &[u8], offset: usize, needs: usize, version: Version, options: &
     let length = frame.len();
     let mut reading = read(frame, version);
     reading.faults.retain(|fault| !is_of_the_cut(fault, length));
-    if let Some(fault) = wrong_direction(&reading, options.from) {
+    if let Some(fault) = wrong_direction(reading.packet_type, reading.version, options.from) {
         reading.faults.insert(0, fault);
     }
     let findings =
@@ -182,7 +182,7 @@ fn begun(bytes: &[u8], offset: usize, needs: usize, version: Version, options: &
 /// How many bytes are missing: exactly, once the Remaining Length is there.
 fn needs_reason(frame: &[u8], needs: usize, options: &Options) -> String {
     let bytes = if needs == 1 { "byte" } else { "bytes" };
-    match hexmq_wire::Frame::new(frame).header() {
+    match Frame::new(frame).header() {
         Some(_) => say!(options.language, "needs {needs} more {bytes}", "还缺 {needs} 个字节"),
         None => say!(options.language, "needs at least {needs} more {bytes}", "至少还缺 {needs} 个字节"),
     }
@@ -213,8 +213,8 @@ fn only_side(packet_type: Option<PacketType>, version: Version) -> Option<Side> 
     }
 }
 
-fn wrong_direction(reading: &Reading, from: Option<Side>) -> Option<Fault> {
-    let only = only_side(reading.packet_type, reading.version)?;
+fn wrong_direction(packet_type: Option<PacketType>, version: Version, from: Option<Side>) -> Option<Fault> {
+    let only = only_side(packet_type, version)?;
     if from.is_none_or(|from| from == only) {
         return None;
     }
@@ -222,11 +222,11 @@ fn wrong_direction(reading: &Reading, from: Option<Side>) -> Option<Fault> {
     Some(Fault {
         code,
         severity: WireSeverity::Fault,
-        version: reading.version,
+        version,
         field: "packet_type",
         offset: 0,
         length: 1,
-        statement: code.statement(reading.version, reading.packet_type, "packet_type"),
+        statement: code.statement(version, packet_type, "packet_type"),
     })
 }
 
@@ -244,13 +244,14 @@ fn settle_sides(explanation: &mut Explanation, from: Option<Side>) {
     }
 }
 
-/// Whether a packet has neither fault nor warning, sent by `from`.
+/// Whether a packet has neither fault nor warning, sent by `from`. Repairs are searched with it, so
+/// it builds no tree.
 pub(crate) fn is_clean(frame: &[u8], version: Version, from: Option<Side>) -> bool {
-    let reading = read(frame, version);
-    reading.faults.is_empty()
-        && reading.packet_type.is_some()
-        && wrong_direction(&reading, from).is_none()
+    let packet_type = Frame::new(frame).packet_type();
+    packet_type.is_some()
         && is_whole(frame)
+        && wrong_direction(packet_type, version, from).is_none()
+        && judge(frame, version).is_clean()
 }
 
 fn is_whole(frame: &[u8]) -> bool {

@@ -9,7 +9,7 @@ use crate::stream::{packet_of, part, with_remaining_length};
 use crate::tree::{Reading, read};
 
 /// Longer packets are not searched for a wrong length: each length is a whole decode.
-const LONGEST_SEARCHED: usize = 1024;
+const LONGEST_SEARCHED: usize = 512;
 
 /// The packet without this fault, if that is all that is wrong with it.
 pub(crate) fn repair(frame: &[u8], reading: &Reading, fault: &Fault, from: Option<Side>) -> Option<Vec<u8>> {
