@@ -324,6 +324,33 @@ fn what_connack_does_not_limit_is_sent() {
     assert_eq!(dialogue.says(), ["PUBLISH a 1", "SUBSCRIBE"]);
 }
 
+/// [V4 MQTT-4.6.0-4, V5 MQTT-4.6.0-4]
+#[test]
+fn pubrels_leave_in_the_order_of_the_pubrecs() {
+    let mut dialogue = Dialogue::connected(Options::new(Version::V4), &[]);
+    for topic in ["a", "b", "c"] {
+        dialogue.publish(topic, QoS::ExactlyOnce).unwrap();
+    }
+    dialogue.says();
+    for number in [2, 3, 1] {
+        dialogue.hear(&ControlPacket::Pubrec(ack(number))).unwrap();
+    }
+    assert_eq!(dialogue.says(), ["PUBREL 2 0x00", "PUBREL 3 0x00", "PUBREL 1 0x00"]);
+}
+
+/// [V5 U-3.1.2.11.4-4, V5 U-4.13.1-4]
+#[test]
+fn a_packet_above_our_maximum_ends_the_connection() {
+    let mut options = Options::new(Version::V5);
+    options.properties = properties(&[Property::MaximumPacketSize(20)]);
+    let mut dialogue = Dialogue::connected(options, &[]);
+    let maximum = dialogue.client.maximum_packet_size();
+    assert_eq!(maximum, 20);
+    let error = scan_frame(&[0x30, 19], maximum).unwrap_err();
+    dialogue.client.unframed(error, &mut dialogue.out);
+    assert_eq!(dialogue.says(), ["DISCONNECT 0x95"]);
+}
+
 #[test]
 fn a_message_that_waited_and_does_not_fit_is_given_up_and_told() {
     let mut dialogue = Dialogue::begin(Options::new(Version::V5));

@@ -32,6 +32,7 @@ impl fmt::Display for Address {
 
 impl Address {
     /// Tries the addresses of the host one after the other; the error is that of the last.
+    /// [V4 MQTT-7.1.2-1, V5 MQTT-4.2.0-1]
     pub(super) fn connect(&self) -> io::Result<Socket> {
         let socket = match &self.endpoint {
             Endpoint::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
