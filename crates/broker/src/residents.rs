@@ -417,6 +417,7 @@ impl Residents {
 
     /// Sends a retained message for a new subscription. The caller has seen that there is room.
     /// [V5 U-3.3.1.3-1, V5 U-3.8.3.1-3]
+    /// [V4 MQTT-3.3.1-6]
     pub(crate) fn send_retained(
         &mut self,
         conn: ConnId,

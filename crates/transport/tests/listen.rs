@@ -30,6 +30,7 @@ fn registered(listener: &Listener) -> (Poll, Acceptor) {
     (poll, acceptor)
 }
 
+/// [V4 MQTT-7.1.1-1, V5 MQTT-4.2.0-1]
 #[test]
 fn port_zero_becomes_a_real_port_and_accepts() {
     let listeners = bind("mqtt://127.0.0.1:0");
@@ -53,6 +54,7 @@ fn a_port_in_use_is_told() {
     assert!(error.to_string().contains("another program listens there"), "{error}");
 }
 
+/// [V4 MQTT-7.1.1-1, V5 MQTT-4.2.0-1]
 #[test]
 fn a_unix_socket_file_comes_and_goes() {
     let path = std::env::temp_dir().join(format!("hexmq-listen-{}.sock", std::process::id()));
