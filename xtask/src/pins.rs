@@ -23,7 +23,7 @@ pub(crate) const DEBIAN: &[DebianPackage] = &[
     },
     DebianPackage {
         name: "mosquitto-clients",
-        probe: &["mosquitto_rr", "--help"],
+        probe: &["sh", "-c", "command -v mosquitto_rr"],
         purpose: "mosquitto_pub, mosquitto_sub and mosquitto_rr against our server",
     },
     DebianPackage {
