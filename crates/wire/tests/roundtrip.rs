@@ -5,7 +5,7 @@ mod common;
 use common::packets::ingredients;
 use common::{Node, Recorder, explain, read};
 use hexmq_wire::{
-    ControlPacket, Frame, FrameStatus, Leniency, PublishParts, QoS, Version, decode, encode_publish,
+    ControlPacket, Frame, FrameStatus, Leniency, PacketType, PublishParts, QoS, Version, decode, encode_publish,
     patch_packet_identifier, scan_frame,
 };
 use proptest::prelude::*;
@@ -135,21 +135,24 @@ proptest! {
     fn publish_parts_are_a_publish(
         ingredients in ingredients(),
         expiry: Option<u32>,
+        alias: Option<std::num::NonZeroU16>,
         identifiers in prop::collection::vec(1..=268_435_455u32, 0..3),
         packet_identifier: std::num::NonZeroU16,
     ) {
+        let ingredients = ingredients.with_type(PacketType::Publish);
         ingredients.cook(|packet| {
             let ControlPacket::Publish(publish) = packet else { return };
             let mut forwarded = Vec::new();
             publish.properties.copy_forwarded(&mut forwarded);
             let parts = PublishParts {
-                topic_name: publish.topic_name,
+                // An alias that stands for the name has been looked up.
+                topic_name: if publish.topic_name.is_empty() { "a" } else { publish.topic_name },
                 qos: publish.qos(),
                 dup: publish.dup,
                 retain: publish.retain,
                 properties: hexmq_wire::Properties::from_stored(&forwarded),
                 message_expiry_interval: expiry,
-                topic_alias: publish.properties.topic_alias(),
+                topic_alias: alias.map(Into::into),
                 subscription_identifiers: &identifiers,
                 payload: publish.payload,
             };
@@ -162,12 +165,12 @@ proptest! {
             let Ok(ControlPacket::Publish(sent)) = read(&out[3..], ingredients.version) else {
                 panic!("{:?}", read(&out[3..], ingredients.version));
             };
-            assert_eq!((sent.topic_name, sent.payload), (publish.topic_name, publish.payload));
+            assert_eq!((sent.topic_name, sent.payload), (parts.topic_name, publish.payload));
             assert_eq!((sent.dup, sent.retain, sent.qos()), (publish.dup, publish.retain, publish.qos()));
             assert_eq!(sent.delivery.packet_identifier(), offset.map(|_| packet_identifier));
             if ingredients.version == Version::V5 {
                 assert_eq!(sent.properties.message_expiry_interval(), expiry);
-                assert_eq!(sent.properties.topic_alias(), publish.properties.topic_alias());
+                assert_eq!(sent.properties.topic_alias(), alias.map(Into::into));
                 assert!(sent.properties.subscription_identifiers().eq(identifiers.iter().copied()));
                 assert!(sent.properties.user_properties().eq(publish.properties.user_properties()));
                 assert_eq!(sent.properties.content_type(), publish.properties.content_type());

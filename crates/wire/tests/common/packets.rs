@@ -115,6 +115,12 @@ impl Ingredients {
         QoS::from_bits(self.flags % 3).unwrap()
     }
 
+    /// The same for another packet.
+    pub fn with_type(mut self, packet_type: PacketType) -> Ingredients {
+        self.packet_type = packet_type as usize - 1;
+        self
+    }
+
     fn packet_type(&self) -> PacketType {
         let packet_type = PacketType::ALL[self.packet_type];
         if packet_type.exists_in(self.version) { packet_type } else { PacketType::Publish }
