@@ -8,8 +8,9 @@ use clap::{Arg, Command};
 
 use super::Trouble;
 
-/// Separates the values of one `-D`, which reach clap as one.
-pub(crate) const SEPARATOR: char = '\u{1f}';
+/// Separates the values of one `-D`, which reach clap as one: a character of nobody's alphabet
+/// that clap does not strip from its messages.
+pub(crate) const SEPARATOR: char = '\u{e01f}';
 
 /// Options of mosquitto's clients that need TLS.
 const TLS: [&str; 14] = [
@@ -65,11 +66,15 @@ pub(crate) fn is_client(name: &str) -> bool {
 pub(crate) fn wrong_usage(error: &clap::Error, command: &str) -> ExitCode {
     let text = error.to_string().replace(SEPARATOR, " ");
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let what = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
     // What clap adds before the usage: the values that are missing or possible, or a tip.
     let more: Vec<&str> = lines.take_while(|line| !line.starts_with("Usage:")).collect();
-    let why =
-        if more.is_empty() { "the arguments do not fit the command".to_owned() } else { more.join(" ") };
+    let more: Vec<&str> = more.into_iter().filter(|line| !line.starts_with("For more information")).collect();
+    let (what, why) = match first.split_once(">': ") {
+        Some((what, why)) => (format!("{what}>'"), why.to_owned()),
+        None if more.is_empty() => (first.to_owned(), "the arguments do not fit the command".to_owned()),
+        None => (first.trim_end_matches(':').to_owned(), more.join(" ")),
+    };
     Trouble::new(what, why, format!("`hexmq {command} --help` lists the options")).report(false)
 }
 
@@ -125,4 +130,65 @@ fn value_follows(argument: &OsStr, command: &Command) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn prepared(line: &[&str]) -> Result<Vec<String>, Trouble> {
+        let arguments = ["hexmq"].iter().chain(line).map(OsString::from).collect();
+        let prepared = prepare(arguments, &crate::Cli::command())?;
+        Ok(prepared.into_iter().skip(1).map(|argument| argument.into_string().unwrap()).collect())
+    }
+
+    #[test]
+    fn the_values_of_a_property_become_one() {
+        let line = [
+            "pub",
+            "-D",
+            "publish",
+            "user-property",
+            "k",
+            "-v",
+            "-D",
+            "connect",
+            "receive-maximum",
+            "5",
+            "-r",
+        ];
+        let joined = |values: &[&str]| values.join(&SEPARATOR.to_string());
+        let expected = [
+            "pub".to_owned(),
+            "-D".to_owned(),
+            joined(&["publish", "user-property", "k", "-v"]),
+            "-D".to_owned(),
+            joined(&["connect", "receive-maximum", "5"]),
+            "-r".to_owned(),
+        ];
+        assert_eq!(prepared(&line).unwrap(), expected);
+        assert!(prepared(&["sub", "-D", "connect", "receive-maximum"]).is_err());
+    }
+
+    #[test]
+    fn the_value_of_an_option_is_left_alone() {
+        for line in [
+            &["pub", "-m", "-D", "-t", "--cafile"][..],
+            &["pub", "--message", "-D", "-r"],
+            &["pub", "-rm", "-D"],
+            &["pub", "-m-D", "-r"],
+            &["explain", "-D", "--cafile"],
+        ] {
+            assert_eq!(prepared(line).unwrap(), line);
+        }
+    }
+
+    #[test]
+    fn what_this_build_cannot_do_is_refused() {
+        for option in TLS.iter().chain(&["--proxy", "--cafile=x"]) {
+            assert!(prepared(&["sub", "-t", "a", option, "x"]).is_err(), "{option}");
+        }
+    }
 }
