@@ -15,7 +15,7 @@ use mio::{Registry, Token};
 
 use crate::authority::{Authority, Decision, Desk};
 use crate::link::{Flushed, Link, Outbox, deserves_goodbye};
-use crate::mailbox::{LANE_BYTES_MAX, Mailbox, Newcomer};
+use crate::mailbox::{Mailbox, Newcomer};
 use crate::tap::{Notice, Tap};
 
 /// More output than this for one connection is offered to the kernel at once, within the turn.
@@ -314,7 +314,7 @@ impl Sink for Links {
     fn congested(&self, to: ShardId) -> bool {
         self.lanes
             .get(usize::from(to.0))
-            .is_some_and(|lane| lane.full || lane.batch.size_bytes() > LANE_BYTES_MAX)
+            .is_some_and(|lane| lane.full || lane.batch.size_bytes() > self.outside.mailbox.lane_bytes_max())
     }
 
     fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer> {

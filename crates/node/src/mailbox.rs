@@ -16,9 +16,6 @@ use hexmq_broker::{Answer, Batch, Census, HoldId, Limits, Peer, ShardId};
 use hexmq_transport::Stream;
 use mio::Waker;
 
-/// Bytes of batches one lane holds.
-pub(crate) const LANE_BYTES_MAX: usize = 4 << 20;
-
 /// Emptied batches a lane keeps for its sender.
 const SPARE_MAX: usize = 4;
 
@@ -31,6 +28,8 @@ pub(crate) struct Mailbox {
     room: AtomicBool,
     sleeping: AtomicBool,
     waker: Waker,
+    /// Bytes of batches one lane holds.
+    lane_bytes_max: usize,
 }
 
 #[derive(Default)]
@@ -71,7 +70,7 @@ pub(crate) enum Letter {
 }
 
 impl Mailbox {
-    pub(crate) fn new(shards: u16, waker: Waker) -> Mailbox {
+    pub(crate) fn new(shards: u16, lane_bytes_max: usize, waker: Waker) -> Mailbox {
         Mailbox {
             lanes: (0..shards).map(|_| Lane::default()).collect(),
             letters: Mutex::default(),
@@ -79,6 +78,7 @@ impl Mailbox {
             room: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
             waker,
+            lane_bytes_max,
         }
     }
 
@@ -96,7 +96,7 @@ impl Mailbox {
         let mut load = lock(&lane.load);
         load.newcomers.append(newcomers);
         let size = batch.size_bytes();
-        let taken = load.bytes == 0 || load.bytes + size <= LANE_BYTES_MAX;
+        let taken = load.bytes == 0 || load.bytes + size <= self.lane_bytes_max;
         load.sender_waits = !taken;
         if taken && !batch.is_empty() {
             let empty = load.spare.pop().unwrap_or_default();
@@ -135,6 +135,11 @@ impl Mailbox {
         self.letters_wait.load(SeqCst)
             || self.room.load(SeqCst)
             || self.lanes.iter().any(|lane| lane.waits.load(SeqCst))
+    }
+
+    /// Bytes of batches one lane holds.
+    pub(crate) fn lane_bytes_max(&self) -> usize {
+        self.lane_bytes_max
     }
 
     /// Takes the letters.
@@ -202,11 +207,12 @@ mod tests {
     use super::*;
 
     const SENDER: ShardId = ShardId(1);
+    const LANE_BYTES_MAX: usize = 4 << 20;
 
     fn mailbox() -> (Poll, Mailbox) {
         let poll = Poll::new().expect("a poll");
         let waker = waker(poll.registry(), Token(0)).expect("a waker");
-        (poll, Mailbox::new(2, waker))
+        (poll, Mailbox::new(2, LANE_BYTES_MAX, waker))
     }
 
     fn batch(bytes: usize) -> Batch {

@@ -30,6 +30,8 @@ pub struct Setup {
     pub clients_max: usize,
     /// A receiver that takes nothing for so long although bytes wait for it is given up.
     pub write_timeout: Duration,
+    /// Bytes of messages on their way from one shard to another; more pause what feeds them.
+    pub lane_bytes_max: usize,
     /// Random: identifiers and topics are chosen by strangers.
     pub seed: u64,
     /// Threads that compute password hashes.
@@ -89,7 +91,10 @@ impl Node {
         let polls = polls?;
         let mailboxes: io::Result<Vec<Arc<Mailbox>>> = polls
             .iter()
-            .map(|poll| Ok(Arc::new(Mailbox::new(shared.shards, mailbox::waker(poll.registry(), WAKER)?))))
+            .map(|poll| {
+                let waker = mailbox::waker(poll.registry(), WAKER)?;
+                Ok(Arc::new(Mailbox::new(shared.shards, setup.lane_bytes_max, waker)))
+            })
             .collect();
         let mailboxes: Arc<[Arc<Mailbox>]> = mailboxes?.into();
         let handle = Handle { mailboxes: Arc::clone(&mailboxes), shared: Arc::clone(&shared) };

@@ -30,6 +30,8 @@ use users::Users;
 
 /// How often it is looked whether a shard has died.
 const WATCH: Duration = Duration::from_secs(1);
+/// Bytes on their way from one shard to another.
+const LANE_BYTES_MAX: usize = 4 << 20;
 /// Descriptors kept for everything that is no client.
 const RESERVED_DESCRIPTORS: u64 = 64;
 
@@ -104,6 +106,7 @@ fn start_node(
         limits: Arc::new(config.limits.clone()),
         clients_max: usize::try_from(clients_max).unwrap_or(usize::MAX),
         write_timeout: config.write_timeout,
+        lane_bytes_max: LANE_BYTES_MAX,
         seed: getrandom::u64().map_err(|error| format!("no randomness: {error}"))?,
         authority_threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
         authority: Arc::clone(users) as _,
