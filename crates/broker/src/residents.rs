@@ -205,7 +205,8 @@ impl Residents {
             let outgoing = self.keep(terms, outbound);
             let Some(session) = self.sessions.at_mut(slot) else { return };
             if let Some(identifier) = session.in_flight.begin(terms.qos, outgoing) {
-                patch_packet_identifier(out.output(conn), at, identifier);
+                // In the same buffer: to ask for it again lets the driver write what is in it.
+                patch_packet_identifier(buffer, at, identifier);
                 self.census.messages_in_flight += 1;
             }
             session.show_room();
