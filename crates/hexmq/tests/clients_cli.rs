@@ -438,3 +438,34 @@ fn a_lost_connection_is_repaired_and_what_was_in_flight_sent_again() {
     assert_eq!(output.status.code(), Some(0));
     assert!(text(&output.stderr).contains("connecting again"), "{}", text(&output.stderr));
 }
+
+/// A subscriber whose session is gone subscribes again.
+#[test]
+fn a_subscriber_comes_back_and_subscribes_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address").to_string();
+    let server = thread::spawn(move || {
+        let accept = || {
+            let (stream, _) = listener.accept().expect("accepted");
+            let mut client = serving::Client { stream };
+            assert_eq!(client.packet()[0], 0x10);
+            client.send(&[0x20, 2, 0, 0]).expect(&[0x82, 6, 0, 1, 0, 1, b'a', 1]).send(&[0x90, 3, 0, 1, 1]);
+            client
+        };
+        drop(accept());
+        accept().send(&[0x32, 6, 0, 1, b'a', 0, 9, b'x']).expect(&[0x40, 2, 0, 9]).expect(&[0xE0, 0]);
+    });
+    let output = run(&address, &["sub", "-t", "a", "-q", "1", "-C", "1", "-v"]);
+    server.join().expect("the dialogue is as written");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "a x\n"));
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_the_subscriber() {
+    let server = Server::start(&["--ephemeral"]);
+    let address = server.address();
+    let mut subscriber = Running::subscribed(&address, &["-t", "a"]);
+    drop(subscriber.child.stdout.take());
+    succeed(&address, &["pub", "-t", "a", "-m", "x"]);
+    assert_eq!(subscriber.child.wait().expect("ended").code(), Some(0));
+}

@@ -1,7 +1,7 @@
 //! One conversation with a server, across reconnections: the driver, signals, and what is told on
 //! stderr meanwhile.
 
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -55,14 +55,15 @@ impl Conversation {
         let mut options = args.options(version, random)?;
         change(&mut options);
         let disconnect_properties = args.properties().of(Command::Disconnect).map_err(wrong_property)?;
-        let signals =
-            signals().map_err(|error| Trouble::new("signals cannot be watched", error, "try again"))?;
         let address = args.address();
         let mut driver = Driver::new(address.clone(), Client::new(options), random);
         if args.hex || args.debug {
             driver.observe(observer(args.hex, args.debug, version));
         }
         driver.connect().map_err(|loss| unreachable_server(&address, &loss))?;
+        // Not before: until now there is nothing to leave properly, and a signal may just end it.
+        let signals =
+            signals().map_err(|error| Trouble::new("signals cannot be watched", error, "try again"))?;
         Ok(Conversation {
             driver,
             version,
@@ -155,8 +156,13 @@ impl Conversation {
 /// A line on stderr.
 pub(crate) fn tell(quiet: bool, line: &str) {
     if !quiet {
-        eprintln!("{line}");
+        say(line);
     }
+}
+
+/// A line on stderr, whether or not anybody reads it.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A seed for client identifiers and back-off.
@@ -164,7 +170,7 @@ fn random() -> u64 {
     getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()))
 }
 
-fn signals() -> std::io::Result<UnixStream> {
+fn signals() -> io::Result<UnixStream> {
     let (reader, writer) = UnixStream::pair()?;
     reader.set_nonblocking(true)?;
     for signal in [SIGINT, SIGTERM] {
@@ -185,12 +191,12 @@ fn observer(hex: bool, debug: bool, version: Version) -> hexmq_client::Observer 
             Direction::In => '<',
         };
         if debug {
-            eprintln!("{arrow} {}", hexmq_notation::print_bytes(frame.bytes, version));
+            say(&format!("{arrow} {}", hexmq_notation::print_bytes(frame.bytes, version)));
         }
         if hex {
             let name = frame.packet_type().map_or("?", |packet_type| packet_type.name());
             let bytes = hexmq_notation::print_hex(frame.bytes);
-            eprintln!("{arrow} {name} {}", bytes.trim_start_matches("hex "));
+            say(&format!("{arrow} {name} {}", bytes.trim_start_matches("hex ")));
         }
     })
 }
@@ -216,8 +222,11 @@ fn refused(connack: &Connack<'_>, version: Version) -> Trouble {
         ReasonCode::UnsupportedProtocolVersion => "another MQTT version: -V 5, -V 311 or -V 31",
         _ => "try later, or look at the server's log",
     };
-    Trouble::new("the server refused the connection", reason(reason_code, connack.properties), remedy)
-        .with_code(code)
+    let why = match version {
+        Version::V5 => reason(reason_code, connack.properties),
+        Version::V3 | Version::V4 => format!("{} (return code {code})", reason_code.name()),
+    };
+    Trouble::new("the server refused the connection", why, remedy).with_code(code)
 }
 
 /// Whether coming back would be pointless, or a fight.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use super::EXIT_ERROR;
+use super::conversation::say;
 
 /// Why a client command ends early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl Trouble {
     /// Prints the three lines on stderr, unless the user asked for quiet, and gives the exit code.
     pub(crate) fn report(&self, quiet: bool) -> ExitCode {
         if !quiet {
-            eprintln!("{self}");
+            say(&self.to_string());
         }
         ExitCode::from(self.code)
     }
