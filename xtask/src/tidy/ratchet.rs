@@ -19,7 +19,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Widest line of code, as in `rustfmt.toml`; rustfmt leaves long strings and tables in macros alone.
 const WIDTH_MAX: usize = 110;
 /// Code whose width is measured.
-const WIDTH_MEASURED: &[&str] = &["rs", "py", "mjs", "sh"];
+const WIDTH_MEASURED: &[&str] = &["rs", "sh"];
 
 /// Calls that end the program. `debug_assert` stays: it is not in what people run.
 const PANICS: &[&str] = &[".unwrap()", ".expect(", "panic!(", "unreachable!("];
