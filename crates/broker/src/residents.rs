@@ -461,15 +461,16 @@ impl Residents {
 
     /// Sends any packet but PUBLISH to a client whose version is known.
     /// The window holds back PUBLISH packets only. [V5 MQTT-3.3.4-10, V5 MQTT-4.9.0-3]
-    pub(crate) fn send(&mut self, conn: ConnId, packet: &ControlPacket<'_>, out: &mut impl Sink) {
+    /// False if the client has no room for it.
+    pub(crate) fn send(&mut self, conn: ConnId, packet: &ControlPacket<'_>, out: &mut impl Sink) -> bool {
         let version =
             match self.connections.get(conn.slot, conn.generation).map(|connection| &connection.stage) {
                 Some(Stage::Connected(connected)) => connected.version,
                 // Before CONNACK only 5.0 has packets to send (AUTH).
                 Some(Stage::Authenticating(_)) => Version::V5,
-                _ => return,
+                _ => return true,
             };
-        self.send_in(conn, version, packet, out);
+        self.send_in(conn, version, packet, out)
     }
 
     /// Sends a packet in a given version; not one the client has no room for. [V5 MQTT-3.1.2-24]
@@ -479,7 +480,7 @@ impl Residents {
         version: Version,
         packet: &ControlPacket<'_>,
         out: &mut impl Sink,
-    ) {
+    ) -> bool {
         let buffer = out.output(conn);
         let start = buffer.len();
         let encoded = packet.encode(version, buffer);
@@ -490,10 +491,11 @@ impl Residents {
         };
         if encoded.is_err() || size as u64 > u64::from(maximum) {
             buffer.truncate(start);
-            return;
+            return false;
         }
         self.census.packets_sent += 1;
         self.census.bytes_sent += size as u64;
+        true
     }
 }
 

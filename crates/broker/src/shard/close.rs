@@ -185,7 +185,7 @@ impl Shard {
     }
 
     /// A normal DISCONNECT takes the Will away.
-    fn drop_will(&mut self, conn: ConnId) {
+    pub(super) fn drop_will(&mut self, conn: ConnId) {
         if let Some(will) = self.connected_mut(conn).and_then(|connected| connected.will.take()) {
             self.residents.messages.release(will.message);
         }

@@ -151,7 +151,7 @@ impl Shard {
         match answer {
             Some(Answer::Admit { permit, data }) => {
                 self.admit(conn, connect, identifier, permit, data.as_deref(), now, out);
-                Flow::Continue
+                if self.connected(conn).is_some() { Flow::Continue } else { Flow::Closed }
             }
             Some(Answer::Refuse(refusal)) => {
                 self.refuse(conn, connect, refusal, now, out);
@@ -220,7 +220,13 @@ impl Shard {
         }
         self.count_connected(1);
         self.residents.census.connects_accepted += 1;
-        self.accept(conn, connect, &key, session, session_present, data, out);
+        if !self.accept(conn, connect, &key, session, session_present, data, out) {
+            // The client's Maximum Packet Size has no room for the CONNACK, and without one there
+            // is no connection, nor a Will. [V5 MQTT-3.1.2-24, V5 MQTT-3.2.0-1]
+            self.drop_will(conn);
+            self.forget_and_close(conn, CloseReason::PacketTooLarge, None, now, out);
+            return;
+        }
         if let Some(session) = self.residents.sessions.at_mut(session) {
             session.conn = Some(conn.slot);
         }
@@ -335,7 +341,7 @@ impl Shard {
         }
     }
 
-    /// CONNACK 0x00 with what the client has to know.
+    /// CONNACK 0x00 with what the client has to know. False if the client has no room for it.
     /// No Reason String and no User Property, so none can be too much.
     /// [V5 MQTT-3.2.0-2, V5 MQTT-3.2.2-19, V5 MQTT-3.2.2-20]
     #[allow(clippy::too_many_arguments, reason = "everything a CONNACK says")]
@@ -348,7 +354,7 @@ impl Shard {
         session_present: bool,
         data: Option<&[u8]>,
         out: &mut impl Sink,
-    ) {
+    ) -> bool {
         let mut properties = PropertiesBuf::new();
         if connect.version == Version::V5 {
             let expiry = self.residents.sessions.at(session).map(|session| session.expiry);
@@ -361,7 +367,7 @@ impl Shard {
             properties: properties.as_properties(),
         });
         // [V4 MQTT-3.2.0-1, V5 MQTT-3.2.0-1]
-        self.residents.send_in(conn, connect.version, &connack, out);
+        self.residents.send_in(conn, connect.version, &connack, out)
     }
 
     /// The properties of that CONNACK.

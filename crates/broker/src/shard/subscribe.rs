@@ -68,7 +68,9 @@ impl Shard {
             properties: words.as_properties(),
             reason_codes: &codes,
         };
-        self.residents.send(conn, &ControlPacket::Suback(suback), out);
+        if !self.residents.send(conn, &ControlPacket::Suback(suback), out) {
+            return self.refuse_answer(conn, now, out);
+        }
         self.pump(slot, now, out);
         Flow::Continue
     }
@@ -164,8 +166,18 @@ impl Shard {
             properties: Properties::EMPTY,
             reason_codes: &codes,
         };
-        self.residents.send(conn, &ControlPacket::Unsuback(unsuback), out);
+        if !self.residents.send(conn, &ControlPacket::Unsuback(unsuback), out) {
+            return self.refuse_answer(conn, now, out);
+        }
         Flow::Continue
+    }
+
+    /// The answer has more codes than the client's Maximum Packet Size has room for. It may not
+    /// be sent and not be left out, so there is nothing to go on with.
+    /// [V5 MQTT-3.1.2-24, V5 MQTT-3.8.4-1, V5 MQTT-3.10.4-4]
+    fn refuse_answer(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) -> Flow {
+        self.close(conn, CloseReason::PacketTooLarge, ReasonCode::PacketTooLarge, None, now, out);
+        Flow::Closed
     }
 
     pub(super) fn count_subscription(&mut self, shared: bool, more: bool) {
