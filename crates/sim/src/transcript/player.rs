@@ -8,6 +8,9 @@ use hexmq_wire::Version;
 
 use super::Stage;
 
+/// Longest line of a message that is shown whole, in characters.
+const LINE_MAX: usize = 400;
+
 /// Why a case failed: the place, what was expected and what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -31,7 +34,12 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.case)?;
-        self.message.lines().try_for_each(|line| write!(f, "\n    {line}"))
+        self.message.lines().try_for_each(|line| match line.char_indices().nth(LINE_MAX) {
+            Some((at, _)) => {
+                write!(f, "\n    {}… ({} bytes)", line.get(..at).unwrap_or_default(), line.len())
+            }
+            None => write!(f, "\n    {line}"),
+        })
     }
 }
 

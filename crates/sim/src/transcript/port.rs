@@ -16,7 +16,7 @@ pub(super) struct Port {
     /// Answers that are given after the call has returned.
     pub(super) answers: Vec<(HoldId, Answer)>,
     users: Vec<User>,
-    allow_anonymous: Option<bool>,
+    allow_anonymous: bool,
 }
 
 /// Effects on one connection.
@@ -30,7 +30,7 @@ pub(super) struct Output {
 }
 
 impl Port {
-    pub(super) fn new(shards: u16, users: &[User], allow_anonymous: Option<bool>) -> Port {
+    pub(super) fn new(shards: u16, users: &[User], allow_anonymous: bool) -> Port {
         Port {
             outputs: BTreeMap::new(),
             lanes: (0..shards).map(|_| Batch::default()).collect(),
@@ -46,7 +46,10 @@ impl Port {
 
     fn decide(&self, user_name: Option<&str>, password: Option<&[u8]>, loopback: bool) -> Answer {
         let admit = Answer::Admit { permit: Permit::default(), data: None };
+        let anonymous_allowed = loopback || self.allow_anonymous;
         match user_name {
+            // Without users there is nothing to compare with: credentials then count as none.
+            Some(_) if self.users.is_empty() && anonymous_allowed => admit,
             Some(name) => {
                 let fits = |user: &User| user.name == name && Some(user.password.as_bytes()) == password;
                 if self.users.iter().any(fits) {
@@ -55,7 +58,7 @@ impl Port {
                     Answer::Refuse(Refusal::BadUserNameOrPassword)
                 }
             }
-            None if self.allow_anonymous.unwrap_or(loopback) => admit,
+            None if anonymous_allowed => admit,
             None => Answer::Refuse(Refusal::AnonymousNotAllowed),
         }
     }

@@ -12,8 +12,8 @@ pub struct ServerSettings {
     pub limits: Limits,
     /// Shards.
     pub shards: u16,
-    /// Clients without credentials: from anywhere, from nowhere, or from loopback addresses.
-    pub allow_anonymous: Option<bool>,
+    /// Clients without credentials from anywhere, not only from loopback addresses.
+    pub allow_anonymous: bool,
     /// Who may connect with credentials.
     pub users: Vec<User>,
 }
@@ -25,7 +25,7 @@ impl ServerSettings {
         let mut settings = ServerSettings {
             limits,
             shards: head.shards(),
-            allow_anonymous: None,
+            allow_anonymous: false,
             users: head.users.clone(),
         };
         for setting in head.server_settings() {
@@ -43,7 +43,7 @@ impl ServerSettings {
         let limits = &mut self.limits;
         let value = setting.value.as_str();
         match setting.name.as_str() {
-            "allow_anonymous" => self.allow_anonymous = Some(value.parse().ok()?),
+            "allow_anonymous" => self.allow_anonymous = value.parse().ok()?,
             "connect_timeout" => limits.connect_timeout_ms = milliseconds(parse_duration(value)?)?,
             "maximum_packet_size" => limits.maximum_packet_size = u32::try_from(parse_size(value)?).ok()?,
             "receive_maximum" => limits.receive_maximum = value.parse().ok()?,
