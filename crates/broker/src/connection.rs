@@ -13,6 +13,8 @@ pub(crate) struct Connection {
     pub(crate) last_heard: Mono,
     /// It is not being read, by our own doing: its Keep Alive clock stands still.
     pub(crate) paused: bool,
+    /// So many answers wait for it to read that it is not read itself.
+    pub(crate) choked: bool,
     pub(crate) stage: Stage,
 }
 

@@ -98,7 +98,7 @@ impl Shard {
     pub fn open(&mut self, peer: Peer, now: Now) -> ConnId {
         self.residents.census.connections_opened += 1;
         let connection =
-            Connection { peer, last_heard: now.mono, paused: false, stage: Stage::AwaitingConnect };
+            Connection { peer, last_heard: now.mono, paused: false, choked: false, stage: Stage::AwaitingConnect };
         let (slot, generation) = self.residents.connections.insert(connection);
         let conn = ConnId { slot, generation };
         let deadline = now.mono.plus_ms(self.residents.limits.connect_timeout_ms);
@@ -135,9 +135,27 @@ impl Shard {
             Stage::Authenticating(_) => self.receive_authenticating(conn, frame, now, out),
             Stage::Connected(connected) => {
                 let version = connected.version;
-                self.receive_connected(conn, version, frame, now, out)
+                match self.receive_connected(conn, version, frame, now, out) {
+                    Flow::Continue => self.choke(conn, out),
+                    flow => flow,
+                }
             }
         }
+    }
+
+    /// Messages for a client stop at the bound of its output. Answers cannot wait elsewhere: who
+    /// lets as many bytes of them pile up on top is not read until it reads.
+    #[inline]
+    fn choke(&mut self, conn: ConnId, out: &mut impl Sink) -> Flow {
+        if out.output_len(conn) < self.residents.limits.write_buffer_bytes.saturating_mul(2) {
+            return Flow::Continue;
+        }
+        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else {
+            return Flow::Closed;
+        };
+        connection.paused = true;
+        connection.choked = true;
+        Flow::Pause
     }
 
     /// [V5 U-2.1.2-2, V5 U-3.1.2.10-2, V5 U-3.13-1]
@@ -240,6 +258,13 @@ impl Shard {
 
     /// The output of a connection was written after it had been stuck: what waits may go on.
     pub fn drained(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) {
+        if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation)
+            && std::mem::take(&mut connection.choked)
+        {
+            connection.paused = false;
+            connection.last_heard = now.mono;
+            out.resume(conn);
+        }
         if let Some(session) = self.session_of(conn) {
             self.pump(session, now, out);
         }
