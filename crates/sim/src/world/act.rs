@@ -2,7 +2,8 @@
 
 use hexmq_wire::{
     Connect, ControlPacket, Delivery, Disconnect, Framer, PropertiesBuf, Property, Publish, QoS, ReasonCode,
-    RetainHandling, Subscribe, SubscriptionOptions, SubscriptionsBuf, TopicFiltersBuf, Unsubscribe, Version, Will,
+    RetainHandling, Subscribe, SubscriptionOptions, SubscriptionsBuf, TopicFiltersBuf, Unsubscribe, Version,
+    Will,
 };
 
 use super::client::{Online, Outgoing, Request, Stage};
@@ -67,7 +68,8 @@ impl World {
         let who = &mut self.clients[client];
         let spec = who.spec.clone();
         let whim = random.percent(if self.storm { 8 } else { 0 });
-        let clean_start = who.leaving || who.forgotten || who.doubts.is_some() || spec.keeps == Keeps::Nothing || whim;
+        let clean_start =
+            who.leaving || who.forgotten || who.doubts.is_some() || spec.keeps == Keeps::Nothing || whim;
         let mut properties = PropertiesBuf::new();
         let mut will_properties = PropertiesBuf::new();
         let expiry = if who.leaving { Keeps::Nothing } else { spec.keeps };
@@ -81,9 +83,12 @@ impl World {
                 seconds.map(Property::SessionExpiryInterval),
                 spec.receive_maximum.map(Property::ReceiveMaximum),
                 spec.maximum_packet_size.map(Property::MaximumPacketSize),
-                (spec.topic_alias_maximum > 0).then_some(Property::TopicAliasMaximum(spec.topic_alias_maximum)),
+                (spec.topic_alias_maximum > 0)
+                    .then_some(Property::TopicAliasMaximum(spec.topic_alias_maximum)),
             ];
-            all.into_iter().flatten().for_each(|property| properties.push(property).expect("a short property"));
+            all.into_iter()
+                .flatten()
+                .for_each(|property| properties.push(property).expect("a short property"));
             if let Some(will) = spec.will.filter(|will| will.delay_s > 0) {
                 will_properties.push(Property::WillDelayInterval(will.delay_s)).expect("a short property");
             }
@@ -374,9 +379,13 @@ impl World {
 
     /// Floods the server with what it has to answer, and reads no answer.
     fn act_deaf(&mut self, client: usize) {
-        for _ in 0..self.random.between(1, 400) {
-            self.send(client, &ControlPacket::Pingreq);
+        let Some(wire) = self.clients[client].ready().map(|online| online.wire) else { return };
+        let count = self.random.pick(&[1, 20, 400, 20_000]);
+        self.remark(format!("{count} PINGREQ from {}", self.clients[client].spec.name));
+        for _ in 0..count {
+            self.wires[wire].to_server.push(&[0xC0, 0x00]);
         }
+        self.carry_to_server(wire);
     }
 }
 

@@ -125,10 +125,20 @@ impl World {
             match (outgoing.released, outgoing.qos) {
                 (true, _) => self.send(client, &ControlPacket::Pubrel(Ack::success(outgoing.identifier))),
                 (false, QoS::ExactlyOnce) => {
-                    self.send_message(client, outgoing.message, Delivery::ExactlyOnce(outgoing.identifier), true);
+                    self.send_message(
+                        client,
+                        outgoing.message,
+                        Delivery::ExactlyOnce(outgoing.identifier),
+                        true,
+                    );
                 }
                 (false, _) => {
-                    self.send_message(client, outgoing.message, Delivery::AtLeastOnce(outgoing.identifier), true);
+                    self.send_message(
+                        client,
+                        outgoing.message,
+                        Delivery::AtLeastOnce(outgoing.identifier),
+                        true,
+                    );
                 }
             }
         }
@@ -164,7 +174,10 @@ impl World {
             }
             if window.is_some_and(|window| online.owed.len() > usize::from(window)) {
                 // [V5 MQTT-3.3.4-9]
-                return Err(format!("{} messages unacknowledged, Receive Maximum is {window:?}", online.owed.len()));
+                return Err(format!(
+                    "{} messages unacknowledged, Receive Maximum is {window:?}",
+                    online.owed.len()
+                ));
             }
         }
         match publish.delivery {
@@ -202,12 +215,15 @@ impl World {
         delivery: &ledger::Delivery<'_>,
     ) -> Result<(), String> {
         let text = std::str::from_utf8(publish.payload).unwrap_or_default();
-        let number = |prefix| text.strip_prefix(prefix).and_then(|rest: &str| rest.split(' ').next()?.parse().ok());
+        let number =
+            |prefix| text.strip_prefix(prefix).and_then(|rest: &str| rest.split(' ').next()?.parse().ok());
         if let Some(wire) = number('w').filter(|_| self.clients[client].spec.nature == Nature::Witness) {
             self.ledger.wills.push(ledger::WillSeen { wire, at: delivery.at });
         }
         let Some(id) = number('m') else { return Ok(()) };
-        if publish.properties.message_expiry_interval() > self.ledger.messages.get(id).and_then(|message| message.expiry_s) {
+        if publish.properties.message_expiry_interval()
+            > self.ledger.messages.get(id).and_then(|message| message.expiry_s)
+        {
             // [V5 MQTT-3.3.2-6]
             return Err(format!("message {id} lives longer than its publisher said"));
         }
@@ -282,7 +298,8 @@ impl World {
 
     fn hear_pubcomp(&mut self, client: usize, ack: &Ack<'_>) -> Result<(), String> {
         let outgoing = &mut self.clients[client].outgoing;
-        let known = |place: &super::client::Outgoing| place.released && place.identifier == ack.packet_identifier;
+        let known =
+            |place: &super::client::Outgoing| place.released && place.identifier == ack.packet_identifier;
         let Some(place) = outgoing.iter().position(known) else {
             return Err(format!("PUBCOMP {} is for no message", ack.packet_identifier));
         };
@@ -310,7 +327,10 @@ impl World {
         for (place, code) in places.iter().zip(suback.reason_codes) {
             let granted = &mut held[*place];
             if *code != granted.qos as u8 {
-                return Err(format!("{} was granted {code:#04x}, asked for {:?}", granted.filter, granted.qos));
+                return Err(format!(
+                    "{} was granted {code:#04x}, asked for {:?}",
+                    granted.filter, granted.qos
+                ));
             }
             granted.granted_at = Some(now);
         }
@@ -334,8 +354,10 @@ impl World {
     pub(super) fn expects_session(&self, client: usize, wire: usize, at: u64) -> Option<bool> {
         const SLACK_MS: u64 = 300;
         // Connections are not accepted in the order in which they were begun.
-        let others = self.wires.iter().enumerate().filter(|(other, _)| *other != wire).map(|(_, other)| other);
-        let accepted = others.filter(|other| other.client == client && other.story.accepted_at.is_some_and(|then| then <= at));
+        let others =
+            self.wires.iter().enumerate().filter(|(other, _)| *other != wire).map(|(_, other)| other);
+        let accepted = others
+            .filter(|other| other.client == client && other.story.accepted_at.is_some_and(|then| then <= at));
         let Some(last) = accepted.max_by_key(|other| other.story.accepted_at) else { return Some(false) };
         match (last.story.keeps, last.story.ended_at) {
             (Keeps::Nothing, _) => Some(false),

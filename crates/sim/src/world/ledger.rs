@@ -138,7 +138,9 @@ impl Ledger {
 
     /// A delivery that the client does not know for a repetition by itself: is it due?
     pub(super) fn delivered(&mut self, id: MessageId, delivery: &Delivery<'_>) -> Result<(), String> {
-        let Some(message) = self.messages.get(id) else { return Err(format!("message {id} was never published")) };
+        let Some(message) = self.messages.get(id) else {
+            return Err(format!("message {id} was never published"));
+        };
         if message.topic != delivery.topic {
             return Err(format!("message {id} of {} came under {}", message.topic, delivery.topic));
         }
@@ -152,9 +154,13 @@ impl Ledger {
             .filter(|held| !held.no_local || from_store || message.publisher != delivery.client)
             .collect();
         // A shared message may go on to a member that came later.
-        let early = |held: &&&Held| message.acknowledged.is_some_and(|acknowledged| acknowledged.at < held.asked_at);
+        let early =
+            |held: &&&Held| message.acknowledged.is_some_and(|acknowledged| acknowledged.at < held.asked_at);
         if matching.iter().all(|held| !delivery.retain && held.share_name.is_none() && early(&held)) {
-            return Err(format!("message {id} ({}) came without a subscription that asks for it", message.topic));
+            return Err(format!(
+                "message {id} ({}) came without a subscription that asks for it",
+                message.topic
+            ));
         }
         // One that is entitled by an older subscription carries the terms of the younger ones too if
         // these began while it was under way between two shards.
@@ -167,7 +173,9 @@ impl Ledger {
         }
         let of_these = |identifier: &u32| matching.iter().any(|held| held.identifier == Some(*identifier));
         if let Some(stray) = delivery.identifiers.iter().find(|identifier| !of_these(identifier)) {
-            return Err(format!("message {id} came with {stray}, the identifier of no matching subscription"));
+            return Err(format!(
+                "message {id} came with {stray}, the identifier of no matching subscription"
+            ));
         }
         let groups: BTreeSet<&String> = matching.iter().filter_map(|held| held.share_name.as_ref()).collect();
         let (groups, in_order) = (groups.len() as u32, groups.is_empty() && !message.retain);
@@ -202,7 +210,9 @@ impl Ledger {
     fn in_order(&mut self, id: MessageId, delivery: &Delivery<'_>) -> Result<(), String> {
         let message = &self.messages[id];
         let receipt = self.receipts.get(&(delivery.client, delivery.epoch, id)).copied().unwrap_or_default();
-        if receipt.live + receipt.repeated > 1 || (message.qos == QoS::AtLeastOnce && message.attempts.len() > 1) {
+        if receipt.live + receipt.repeated > 1
+            || (message.qos == QoS::AtLeastOnce && message.attempts.len() > 1)
+        {
             // Not the first time; or it may be a repetition of what came before the subscription,
             // or was dropped.
             return Ok(());
@@ -217,7 +227,9 @@ impl Ledger {
         );
         let newest = self.newest.entry(place).or_insert(id);
         if *newest > id {
-            return Err(format!("message {id} came for the first time after message {newest} of the same topic"));
+            return Err(format!(
+                "message {id} came for the first time after message {newest} of the same topic"
+            ));
         }
         *newest = id;
         Ok(())

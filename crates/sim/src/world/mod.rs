@@ -37,8 +37,8 @@ use hexmq_wire::ControlPacket;
 use client::Client;
 use host::{Host, Lane, Told};
 use ledger::Ledger;
-pub use plan::Scale;
 use plan::Plan;
+pub use plan::Scale;
 use random::Random;
 pub use run::{Report, run, shorten};
 use wires::Wire;
@@ -195,7 +195,10 @@ impl World {
     /// Sees to it that what a client wrote arrives some time.
     fn carry_to_server(&mut self, wire: usize) {
         let due = !self.wires[wire].to_server.is_empty() || self.wires[wire].client_closed;
-        if due && !self.wires[wire].broken && !std::mem::replace(&mut self.wires[wire].to_server.scheduled, true) {
+        if due
+            && !self.wires[wire].broken
+            && !std::mem::replace(&mut self.wires[wire].to_server.scheduled, true)
+        {
             let when = self.latency(wire);
             self.schedule(when, Happening::ToServer(wire));
         }
@@ -204,7 +207,10 @@ impl World {
     /// Sees to it that what the server wrote arrives some time.
     fn carry_to_client(&mut self, wire: usize) {
         let due = !self.wires[wire].to_client.is_empty() || self.wires[wire].server_closed;
-        if due && !self.wires[wire].broken && !std::mem::replace(&mut self.wires[wire].to_client.scheduled, true) {
+        if due
+            && !self.wires[wire].broken
+            && !std::mem::replace(&mut self.wires[wire].to_client.scheduled, true)
+        {
             let when = self.latency(wire);
             self.schedule(when, Happening::ToClient(wire));
         }

@@ -140,7 +140,8 @@ impl Spec {
     }
 
     fn new(number: usize, random: &mut Random) -> Spec {
-        let version = random.pick(&[Version::V3, Version::V4, Version::V4, Version::V5, Version::V5, Version::V5]);
+        let version =
+            random.pick(&[Version::V3, Version::V4, Version::V4, Version::V5, Version::V5, Version::V5]);
         let v5 = version == Version::V5;
         let nature = match random.below(12) {
             0 => Nature::Rude,

@@ -146,7 +146,8 @@ impl World {
     /// Lets everything happen that happens up to a moment.
     pub(super) fn until(&mut self, end: u64) {
         while self.failure.is_none() {
-            let timer = self.hosts.iter().enumerate().filter_map(|(at, host)| Some((host.shard.next_timeout()?, at)));
+            let timer =
+                self.hosts.iter().enumerate().filter_map(|(at, host)| Some((host.shard.next_timeout()?, at)));
             let timer = timer.min().map(|(due, at)| (due.as_ms().max(self.now_ms()), at));
             let next = self.agenda.peek().map(|Reverse((when, ..))| *when);
             match (timer, next) {
@@ -238,7 +239,8 @@ impl World {
     fn arrive_at_client(&mut self, wire: usize) {
         self.wires[wire].to_client.scheduled = false;
         let client = self.wires[wire].client;
-        let deaf = self.clients[client].spec.nature == Nature::Deaf && self.storm;
+        let deaf = self.clients[client].spec.nature == Nature::Deaf
+            && self.clients[client].online().is_some_and(|online| online.wire == wire && online.accepted);
         let hangs = self.clients[client].online().is_some_and(|online| online.wire == wire && online.hanging);
         if self.wires[wire].broken || deaf || hangs {
             return;
@@ -280,7 +282,12 @@ impl World {
         Report {
             happenings: self.happenings,
             published: self.ledger.messages.len() as u64,
-            delivered: self.ledger.receipts.values().map(|receipt| u64::from(receipt.live + receipt.retained)).sum(),
+            delivered: self
+                .ledger
+                .receipts
+                .values()
+                .map(|receipt| u64::from(receipt.live + receipt.retained))
+                .sum(),
             connections: self.wires.len() as u64,
             wills: self.ledger.wills.len() as u64,
         }

@@ -21,7 +21,11 @@ enum Stop {
 
 impl World {
     /// One call into a shard, and what follows from it.
-    pub(super) fn turn<R>(&mut self, at: usize, call: impl FnOnce(&mut Shard, Now, &mut Outputs<'_>) -> R) -> R {
+    pub(super) fn turn<R>(
+        &mut self,
+        at: usize,
+        call: impl FnOnce(&mut Shard, Now, &mut Outputs<'_>) -> R,
+    ) -> R {
         let answer_later = self.random.percent(self.plan.ask_later_percent);
         let now = self.now;
         let mut dirty = BTreeSet::new();
@@ -49,7 +53,7 @@ impl World {
         }
         self.dispatch(at);
         for key in resumed {
-            self.unpause(at, key, Paused::Asked);
+            self.unpause(at, key, None);
         }
         let host = &mut self.hosts[at];
         if host.shard.has_work() && !std::mem::replace(&mut host.work_scheduled, true) {
@@ -88,14 +92,16 @@ impl World {
         // What is in the output was said before the end.
         self.flush(at, conn);
         self.wires[wire].story.ended_at = Some(now);
-        if keeps == Keeps::Nothing
-            && self.clients[client].online().is_some_and(|online| online.wire == wire)
+        if keeps == Keeps::Nothing && self.clients[client].online().is_some_and(|online| online.wire == wire)
         {
             self.ledger.shaken(client, now);
         }
         let keep_alive_ms = u64::from(self.clients[client].spec.keep_alive_s) * 1500;
         if reason == Some(CloseReason::KeepAliveTimeout) && now < heard_at + keep_alive_ms {
-            self.fail(client, format!("closed after {} ms of silence, Keep Alive allows {keep_alive_ms}", now - heard_at));
+            self.fail(
+                client,
+                format!("closed after {} ms of silence, Keep Alive allows {keep_alive_ms}", now - heard_at),
+            );
         }
         let silent = keep_alive_ms > 0 && accepted_at.is_some() && !was_paused;
         if silent && now > heard_at + keep_alive_ms + 200 {
@@ -128,7 +134,12 @@ impl World {
         let bytes: Vec<u8> = link.output.drain(..count).collect();
         let drained = link.high && link.output.len() < low_mark;
         link.high &= !drained;
-        let bound = self.plan.limits.write_buffer_bytes + OUTPUT_SLACK_BYTES;
+        // Who sends without reading is not read either, once the answers are as many again.
+        let slack = match self.clients[wire.client].spec.nature {
+            Nature::Deaf => self.plan.limits.write_buffer_bytes + 100,
+            _ => OUTPUT_SLACK_BYTES,
+        };
+        let bound = self.plan.limits.write_buffer_bytes + slack;
         let (over, client) = (link.output.len() > bound, wire.client);
         let mut newly_accepted = false;
         let story = &mut wire.story;
@@ -190,17 +201,21 @@ impl World {
         }
         let waiting: Vec<ConnKey> = self.hosts[from].links.keys().copied().collect();
         for conn in waiting {
-            self.unpause(from, conn, Paused::Lane);
+            self.unpause(from, conn, Some(Paused::Lane));
         }
     }
 
-    fn unpause(&mut self, at: usize, conn: ConnKey, why: Paused) {
+    /// Reads a connection again: because the shard says so, or if that is why it was paused.
+    fn unpause(&mut self, at: usize, conn: ConnKey, only: Option<Paused>) {
         let now = self.now;
         let host = &mut self.hosts[at];
-        let Some(link) = host.links.get_mut(&conn).filter(|link| link.paused == Some(why)) else { return };
+        let Some(link) = host.links.get_mut(&conn) else { return };
+        if link.paused.is_none() || (only.is_some() && link.paused != only) {
+            return;
+        }
         link.paused = None;
         self.wires[link.wire].story.heard_at = now.mono.as_ms();
-        if why == Paused::Lane {
+        if only.is_some() {
             host.shard.resumed(conn_id(conn), now);
         }
         self.read(at, conn);
@@ -360,7 +375,7 @@ impl World {
 
 /// A connection that is being closed has so long to take the rest of its output.
 const CLOSING_MS: u64 = 5000;
-/// Acknowledgements go out beside the messages the bound is for.
+/// Retained messages and acknowledgements go out beside the messages the bound is for.
 const OUTPUT_SLACK_BYTES: usize = 300 << 10;
 
 fn conn_id((slot, generation): ConnKey) -> hexmq_broker::ConnId {

@@ -95,10 +95,15 @@ impl World {
         let held = self.ledger.held.get(&client).map_or(&[][..], Vec::as_slice);
         let mut missing: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (id, message) in self.ledger.messages.iter().enumerate() {
-            let promised = message.qos != QoS::AtMostOnce && message.acknowledged.is_some() && !message.refused;
+            let promised =
+                message.qos != QoS::AtMostOnce && message.acknowledged.is_some() && !message.refused;
             let receipt = self.ledger.receipts.get(&(client, epoch, id)).copied().unwrap_or_default();
             let came = receipt.live + receipt.repeated + receipt.retained > 0;
-            if promised && !message.empty && !came && held.iter().any(|held| is_owed(held, epoch, message, client)) {
+            if promised
+                && !message.empty
+                && !came
+                && held.iter().any(|held| is_owed(held, epoch, message, client))
+            {
                 missing.entry(message.topic.clone()).or_default().push(id);
             }
         }
@@ -106,7 +111,13 @@ impl World {
             let told = self.ledger.drops.get(&(name.clone(), topic.clone())).copied().unwrap_or(0);
             if ids.len() > told as usize {
                 let id = ids[0];
-                self.fail(client, format!("{} messages of {topic} never came, the first is {id}; told of {told}", ids.len()));
+                self.fail(
+                    client,
+                    format!(
+                        "{} messages of {topic} never came, the first is {id}; told of {told}",
+                        ids.len()
+                    ),
+                );
             }
         }
     }
@@ -120,9 +131,11 @@ impl World {
             let due = if story.has_will { self.will_due(wire) } else { WillDue::Never };
             let wrong = match (due, seen.as_slice()) {
                 (WillDue::Never | WillDue::Unclear, []) => None,
-                (WillDue::At(due) , [at]) if *at + 1 >= due && *at <= due + WILL_SLACK_MS => None,
+                (WillDue::At(due), [at]) if *at + 1 >= due && *at <= due + WILL_SLACK_MS => None,
                 (WillDue::Unclear, [_]) => None,
-                (due, seen) => Some(format!("the Will of wire {wire} is due {due:?} and was seen at {seen:?}")),
+                (due, seen) => {
+                    Some(format!("the Will of wire {wire} is due {due:?} and was seen at {seen:?}"))
+                }
             };
             if let Some(wrong) = wrong {
                 self.fail(client, wrong);
