@@ -1,8 +1,10 @@
 //! Accepting connections in the loop: in bounded batches, and with a pause when descriptors run
 //! out.
 
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
+use hexmq_broker::{ConnId, Lost};
 use hexmq_session::Mono;
 use hexmq_transport::{Accepted, Acceptor, Arrival, PeerAddress};
 use mio::Interest;
@@ -94,28 +96,38 @@ impl ShardLoop {
     }
 
     /// Takes a connection in. `lobby`: it is not known yet where its session lives.
-    pub(crate) fn admit(&mut self, mut newcomer: Newcomer, lobby: bool) {
+    pub(crate) fn admit(&mut self, newcomer: Newcomer, lobby: bool) {
         if self.stopping.is_some() {
             self.count_out();
             return;
         }
-        let now = self.links.now;
         let lobby_peer = lobby.then(|| newcomer.peer.clone());
-        let conn = self.shard.open(newcomer.peer, now);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut newcomer.stream, token(conn), interest) {
-            self.count_out();
-            self.links.notice(&Notice::AcceptFailed { error: &error });
-            self.shard.lost(conn, hexmq_broker::Lost::Reset, now, &mut self.links);
-            return;
-        }
+        let conn = self.shard.open(newcomer.peer, self.links.now);
         let mut link = Link::new(newcomer.stream, conn);
         if let Some(peer) = lobby_peer {
             link.enter_lobby(peer);
         }
+        // Most clients have spoken by now. What they said may show that the connection belongs
+        // to another shard, or end it, before it costs a registration here.
+        link.flags.unread = newcomer.bytes.is_empty();
         self.links.insert(link);
-        if !newcomer.bytes.is_empty() {
+        if newcomer.bytes.is_empty() {
+            self.read_link(conn);
+        } else {
             self.feed(conn, &newcomer.bytes);
         }
+        if let Err(error) = self.register(conn) {
+            self.links.notice(&Notice::AcceptFailed { error: &error });
+            self.lose(conn, Lost::Reset);
+        }
+    }
+
+    /// Registers a connection, once for its whole life here. The kernel then tells at once what
+    /// has come since it was read.
+    fn register(&mut self, conn: ConnId) -> io::Result<()> {
+        let Some(link) = self.links.get_mut(conn) else { return Ok(()) };
+        link.flags.registered = true;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut link.stream, token(conn), interest)
     }
 }

@@ -41,6 +41,8 @@ struct Extra {
 /// Where a connection stands.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Flags {
+    /// In the poll of its shard.
+    pub(crate) registered: bool,
     /// On the dirty list.
     pub(crate) dirty: bool,
     /// On the ready list.

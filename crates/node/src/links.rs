@@ -238,8 +238,10 @@ impl Links {
     /// Takes over a connection that is leaving this shard's poll for another's.
     pub(crate) fn hand_over(&mut self, home: ShardId, mut link: Link, bytes: Vec<u8>) {
         let Some(peer) = link.leave_lobby() else { return };
-        // The descriptor is closed if this fails, which removes it from the poll as well.
-        let _ = self.outside.registry.deregister(&mut link.stream);
+        if link.flags.registered {
+            // If this fails the descriptor is unknown to the poll, which is what is wanted.
+            let _ = self.outside.registry.deregister(&mut link.stream);
+        }
         if let Some(lane) = self.lanes.get_mut(usize::from(home.0)) {
             lane.newcomers.push(Newcomer { stream: link.stream, peer, bytes });
         }

@@ -172,7 +172,8 @@ impl ShardLoop {
         }
     }
 
-    fn read_link(&mut self, conn: ConnId) {
+    /// Takes one bite of what a connection has sent.
+    pub(crate) fn read_link(&mut self, conn: ConnId) {
         let Some(link) = self.links.get_mut(conn).filter(|link| !link.flags.paused) else { return };
         let stash = link.take_stash();
         if !stash.is_empty() && !self.feed(conn, &stash) {
@@ -370,7 +371,7 @@ impl ShardLoop {
         }
     }
 
-    /// A new connection, or one that another shard has handed over with what it read.
+    /// A connection is gone that never got into the table.
     pub(crate) fn count_out(&self) {
         self.links.outside().connections.fetch_sub(1, Relaxed);
     }
