@@ -16,6 +16,9 @@ use crate::{
     Refusal, SessionKey, Sink, home,
 };
 
+/// Bytes of a CONNACK of 5.0 without properties.
+const REFUSAL_SIZE: u32 = 5;
+
 impl Shard {
     /// The first packet of a connection.
     pub(super) fn knock(&mut self, conn: ConnId, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
@@ -435,7 +438,10 @@ impl Shard {
         out: &mut impl Sink,
     ) {
         let identifier = Some(connect.client_identifier).filter(|id| !id.is_empty());
-        self.send_refusal(conn, connect.version, refusal.reason_code(), out);
+        // [V5 MQTT-3.1.2-24]
+        if connect.properties.maximum_packet_size().is_none_or(|maximum| maximum >= REFUSAL_SIZE) {
+            self.send_refusal(conn, connect.version, refusal.reason_code(), out);
+        }
         self.tell_refused(conn, identifier, refusal, None, out);
         self.forget_and_close(conn, CloseReason::Refused, None, now, out);
     }
