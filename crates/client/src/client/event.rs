@@ -71,6 +71,8 @@ pub enum Failure {
     Malformed(Fault),
     /// A packet that may not come now, or not from a server.
     Unexpected(PacketType),
+    /// Problem Information that was not asked for. [V5 U-3.1.2.11.7-4]
+    ProblemInformation(PacketType),
     /// A packet identifier is used for two things at once.
     Identifier(PacketIdentifier),
     /// A Topic Alias that was never set, or above our maximum.
@@ -93,7 +95,9 @@ impl Failure {
         match self {
             Failure::Unframed(error) => error.reason_code(),
             Failure::Malformed(fault) => fault.reason_code(),
-            Failure::Unexpected(_) | Failure::Identifier(_) => ReasonCode::ProtocolError,
+            Failure::Unexpected(_) | Failure::ProblemInformation(_) | Failure::Identifier(_) => {
+                ReasonCode::ProtocolError
+            }
             Failure::TopicAlias(_) => ReasonCode::TopicAliasInvalid,
             Failure::ReceiveMaximumExceeded => ReasonCode::ReceiveMaximumExceeded,
             Failure::NoConnack | Failure::NoPingresp => ReasonCode::UnspecifiedError,
@@ -118,6 +122,9 @@ impl fmt::Display for Failure {
             }
             Failure::Unexpected(packet_type) => {
                 write!(f, "the server sent {} where it may not", packet_type.name())
+            }
+            Failure::ProblemInformation(packet_type) => {
+                write!(f, "the server sent problem information in {}, which was declined", packet_type.name())
             }
             Failure::Identifier(identifier) => {
                 write!(f, "the server used packet identifier {identifier} for two things")
@@ -166,6 +173,8 @@ pub enum PublishError {
         /// The server's Topic Alias Maximum.
         maximum: u16,
     },
+    /// A Subscription Identifier is only for messages from the server. [V5 MQTT-3.3.4-6]
+    SubscriptionIdentifier,
 }
 
 impl fmt::Display for PublishError {
@@ -180,6 +189,9 @@ impl fmt::Display for PublishError {
                 write!(f, "the server takes no QoS above {}", *maximum as u8)
             }
             PublishError::RetainNotSupported => f.write_str("the server has no retained messages"),
+            PublishError::SubscriptionIdentifier => {
+                f.write_str("a subscription identifier is only for messages from the server")
+            }
             PublishError::TopicAliasInvalid { maximum: 0 } => {
                 f.write_str("the server takes no topic aliases")
             }

@@ -22,6 +22,9 @@ impl Client {
     ) -> Result<Event<'a>, Failure> {
         let packet = decode(frame, self.options.version, &Leniency::default(), &mut NoTrace)
             .map_err(|fault| self.fail(Failure::Malformed(fault), out))?;
+        if self.state != State::Closed && self.is_unwanted(&packet) {
+            return Err(self.fail(Failure::ProblemInformation(packet.packet_type()), out));
+        }
         match (self.state, packet) {
             (State::Connecting { .. }, ControlPacket::Connack(connack)) => self.connack(connack, now, out),
             (State::Connected, ControlPacket::Publish(publish)) => self.publish_received(publish, now, out),
@@ -156,6 +159,25 @@ impl Client {
             publish.topic_name = name;
         }
         Ok(Event::Message(publish))
+    }
+
+    /// Whether the packet explains itself although the CONNECT said not to.
+    fn is_unwanted(&self, packet: &ControlPacket<'_>) -> bool {
+        if self.options.properties.as_properties().request_problem_information() != Some(0) {
+            return false;
+        }
+        let properties = match packet {
+            ControlPacket::Puback(ack)
+            | ControlPacket::Pubrec(ack)
+            | ControlPacket::Pubrel(ack)
+            | ControlPacket::Pubcomp(ack) => ack.properties,
+            ControlPacket::Suback(suback) => suback.properties,
+            ControlPacket::Unsuback(unsuback) => unsuback.properties,
+            ControlPacket::Auth(auth) => auth.properties,
+            // There it is allowed all the same.
+            _ => return false,
+        };
+        properties.reason_string().is_some() || properties.user_properties().next().is_some()
     }
 
     fn receive_maximum(&self) -> usize {

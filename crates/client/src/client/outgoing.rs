@@ -36,7 +36,11 @@ impl Client {
         out: &mut Vec<u8>,
     ) -> Result<Ticket, PublishError> {
         TopicName::parse(message.topic_name).map_err(|_| PublishError::TopicName)?;
-        self.server.accepts(&message, &self.options)?;
+        if self.is_connected() {
+            // Without a connection its limits are not known yet: the message waits and is judged
+            // when it is sent.
+            self.server.accepts(&message, &self.options)?;
+        }
         let ticket = Ticket(self.tickets);
         let must_wait = !self.is_connected()
             || !self.queue.is_empty()
@@ -167,7 +171,8 @@ impl<'a> Message<'a> {
 }
 
 impl Server {
-    /// Whether the server takes this message. [V5 MQTT-3.2.2-11, V5 MQTT-3.2.2-14, V5 MQTT-3.2.2-15]
+    /// Whether the server takes this message.
+    /// [V5 MQTT-3.2.2-11, V5 MQTT-3.2.2-14, V5 MQTT-3.2.2-15, V5 MQTT-3.2.2-17, V5 MQTT-3.3.4-6]
     fn accepts(&self, message: &Message<'_>, options: &Options) -> Result<(), PublishError> {
         if message.qos > self.maximum_qos {
             return Err(PublishError::QoSNotSupported { maximum: self.maximum_qos });
@@ -177,8 +182,11 @@ impl Server {
         }
         // [V5 MQTT-3.2.2-17, V5 MQTT-3.2.2-18, V5 MQTT-3.3.2-9]
         let maximum = self.topic_alias_maximum;
-        if message.properties.topic_alias().is_some_and(|alias| alias > maximum) {
+        if message.properties.topic_alias().is_some_and(|alias| alias == 0 || alias > maximum) {
             return Err(PublishError::TopicAliasInvalid { maximum });
+        }
+        if message.properties.subscription_identifiers().next().is_some() {
+            return Err(PublishError::SubscriptionIdentifier);
         }
         // Any identifier has the same size.
         let packet = message.packet(delivery(message.qos, PacketIdentifier::MIN), false);

@@ -7,6 +7,8 @@ use hexmq_wire::{
 
 use super::*;
 
+mod ending;
+
 /// A client and what it has said since last asked, as the server reads it.
 struct Dialogue {
     client: Client,
@@ -370,124 +372,25 @@ fn the_queue_is_bounded() {
     assert_eq!(dialogue.publish("c", QoS::AtLeastOnce), Err(PublishError::QueueFull));
 }
 
-/// [V4 MQTT-3.1.2-23, V5 MQTT-3.1.2-20]
-/// [V5 U-3.1.2.10-3, V5 U-3.13.4-1]
+/// [V5 MQTT-3.3.2-8, V5 MQTT-3.3.4-6]
 #[test]
-fn silence_is_broken_by_pingreq_and_an_unanswered_one_ends_the_connection() {
-    let mut dialogue = Dialogue::connected(Options { keep_alive_s: 10, ..Options::new(Version::V5) }, &[]);
-    dialogue.now = Mono(4_000);
-    dialogue.publish("a", QoS::AtMostOnce).unwrap();
-    assert_eq!(dialogue.client.next_timeout(), Some(Mono(14_000)));
-    dialogue.client.timeout(Mono(13_999), &mut dialogue.out).unwrap();
-    assert_eq!(dialogue.says(), ["PUBLISH a 0"]);
-    dialogue.client.timeout(Mono(14_000), &mut dialogue.out).unwrap();
-    assert_eq!(dialogue.says(), ["PINGREQ"]);
-    assert_eq!(dialogue.hear(&ControlPacket::Pingresp).unwrap(), "Nothing");
-    dialogue.client.timeout(Mono(24_000), &mut dialogue.out).unwrap();
-    assert_eq!(dialogue.says(), ["PINGREQ"]);
-    assert_eq!(dialogue.client.timeout(Mono(34_000), &mut dialogue.out), Err(Failure::NoPingresp));
-    assert_eq!(dialogue.says(), ["DISCONNECT 0x80"]);
-}
-
-/// [V5 MQTT-3.2.2-21]
-#[test]
-fn the_keep_alive_of_the_server_counts() {
-    let dialogue = Dialogue::connected(Options::new(Version::V5), &[Property::ServerKeepAlive(5)]);
-    assert_eq!(dialogue.client.next_timeout(), Some(Mono(5_000)));
-    let dialogue = Dialogue::connected(Options { keep_alive_s: 0, ..Options::new(Version::V4) }, &[]);
-    assert_eq!(dialogue.client.next_timeout(), None);
-}
-
-/// [V5 U-3.2-1]
-#[test]
-fn a_missing_connack_is_noticed() {
-    let mut dialogue = Dialogue::begin(Options { connack_timeout_ms: 500, ..Options::new(Version::V4) });
-    dialogue.client.timeout(Mono(499), &mut dialogue.out).unwrap();
-    assert_eq!(dialogue.client.timeout(Mono(500), &mut dialogue.out), Err(Failure::NoConnack));
-}
-
-#[test]
-fn a_refusal_and_a_disconnect_of_the_server_are_told() {
-    let mut dialogue = Dialogue::begin(Options::new(Version::V4));
-    let refused = Connack {
-        session_present: false,
-        reason_code: ReasonCode::NotAuthorized,
-        properties: Properties::EMPTY,
+fn properties_the_server_does_not_take_are_not_sent() {
+    let publish = |dialogue: &mut Dialogue, property| {
+        let properties = properties(&[property]);
+        let properties = properties.as_properties();
+        let message =
+            Message { topic_name: "a", payload: b"", qos: QoS::AtMostOnce, retain: false, properties };
+        dialogue.client.publish(message, Mono(0), &mut dialogue.out)
     };
-    assert_eq!(dialogue.hear(&ControlPacket::Connack(refused)).unwrap(), "Refused");
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[Property::TopicAliasMaximum(2)]);
+    let refused = Err(PublishError::TopicAliasInvalid { maximum: 2 });
+    assert_eq!(publish(&mut dialogue, Property::TopicAlias(0)), refused);
+    assert_eq!(publish(&mut dialogue, Property::TopicAlias(3)), refused);
+    let refused = Err(PublishError::SubscriptionIdentifier);
+    assert_eq!(publish(&mut dialogue, Property::SubscriptionIdentifier(1)), refused);
+    assert!(dialogue.says().is_empty());
+    assert!(publish(&mut dialogue, Property::TopicAlias(2)).is_ok());
     let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
-    let taken_over = Disconnect::with_reason(ReasonCode::SessionTakenOver);
-    assert_eq!(dialogue.hear(&ControlPacket::Disconnect(taken_over)).unwrap(), "Disconnected");
-    assert!(!dialogue.client.is_connected());
-    assert!(dialogue.says().is_empty(), "there is nobody to answer");
-}
-
-/// [V4 MQTT-4.8.0-1, V5 MQTT-4.13.2-1]
-#[test]
-fn what_a_server_may_not_send_ends_the_connection() {
-    let none = PropertiesBuf::new();
-    for (version, packet, said) in [
-        (Version::V5, ControlPacket::Pingreq, &["DISCONNECT 0x82"][..]),
-        (Version::V5, connack(false, &none), &["DISCONNECT 0x82"]),
-        (Version::V4, ControlPacket::Disconnect(Disconnect::with_reason(ReasonCode::Success)), &[]),
-    ] {
-        let mut dialogue = Dialogue::connected(Options::new(version), &[]);
-        assert_eq!(dialogue.hear(&packet), Err(Failure::Unexpected(packet.packet_type())));
-        assert_eq!(dialogue.says(), said);
-        assert!(!dialogue.client.is_connected());
-    }
-    let mut dialogue = Dialogue::begin(Options::new(Version::V4));
-    let early = dialogue.hear(&publish(Delivery::AtMostOnce, "a", &none));
-    assert_eq!(early, Err(Failure::Unexpected(PacketType::Publish)), "nothing comes before CONNACK");
-}
-
-/// [V5 MQTT-3.2.2-4]
-#[test]
-fn a_session_after_clean_start_is_an_error() {
-    let mut dialogue = Dialogue::begin(Options::new(Version::V5));
-    let failure = dialogue.hear(&connack(true, &PropertiesBuf::new()));
-    assert_eq!(failure, Err(Failure::Unexpected(PacketType::Connack)));
-}
-
-/// [V5 U-4.13.1-4]
-#[test]
-fn malformed_bytes_end_the_connection_with_their_reason() {
-    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
-    let failure = dialogue.client.receive(Frame::new(&[0x36, 2, 0, 0]), Mono(0), &mut dialogue.out);
-    assert!(matches!(failure, Err(Failure::Malformed(_))));
-    assert_eq!(dialogue.says(), ["DISCONNECT 0x81"]);
-}
-
-#[test]
-fn acknowledgements_of_the_wrong_kind_end_the_connection_and_unknown_ones_do_not() {
-    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
-    assert_eq!(dialogue.hear(&ControlPacket::Puback(ack(3))).unwrap(), "Nothing");
-    assert_eq!(dialogue.hear(&ControlPacket::Pubrec(ack(3))).unwrap(), "Nothing");
-    assert_eq!(dialogue.says(), ["PUBREL 3 0x92"]);
-    dialogue.publish("a", QoS::AtLeastOnce).unwrap();
-    assert_eq!(dialogue.hear(&ControlPacket::Pubrec(ack(1))), Err(Failure::Identifier(id(1))));
-}
-
-/// [V4 MQTT-3.14.4-2, V5 MQTT-3.14.4-1]
-#[test]
-fn nothing_is_said_after_disconnect() {
-    let mut dialogue = Dialogue::connected(Options::new(Version::V4), &[]);
-    dialogue.client.disconnect(ReasonCode::Success, Properties::EMPTY, &mut dialogue.out);
-    dialogue.client.disconnect(ReasonCode::Success, Properties::EMPTY, &mut dialogue.out);
-    dialogue.publish("a", QoS::AtLeastOnce).unwrap();
-    dialogue.hear(&publish(Delivery::AtLeastOnce(id(1)), "b", &PropertiesBuf::new())).unwrap();
-    assert_eq!(dialogue.client.next_timeout(), None);
-    assert_eq!(dialogue.says(), ["DISCONNECT 0x00"]);
-}
-
-#[test]
-fn a_leaving_client_leaves_new_messages_with_the_server_and_finishes_what_has_begun() {
-    let mut dialogue = Dialogue::connected(Options::new(Version::V4), &[]);
-    let none = PropertiesBuf::new();
-    dialogue.hear(&publish(Delivery::ExactlyOnce(id(1)), "a", &none)).unwrap();
-    dialogue.client.take_no_more();
-    assert_eq!(dialogue.hear(&publish(Delivery::AtLeastOnce(id(2)), "b", &none)).unwrap(), "Nothing");
-    dialogue.hear(&ControlPacket::Pubrel(ack(1))).unwrap();
-    assert_eq!(dialogue.client.unreleased(), 0);
-    assert_eq!(dialogue.says(), ["PUBREC 1 0x00", "PUBCOMP 1 0x00"]);
+    let refused = Err(PublishError::TopicAliasInvalid { maximum: 0 });
+    assert_eq!(publish(&mut dialogue, Property::TopicAlias(1)), refused);
 }

@@ -103,6 +103,22 @@ fn a_message_in_flight_survives_the_connection() {
     server.join().unwrap();
 }
 
+/// [V4 MQTT-3.14.4-1, V5 MQTT-3.14.4-2]
+#[test]
+fn after_disconnect_the_connection_is_closed() {
+    let (address, server) = serve(vec![Box::new(|stream| {
+        packet(stream);
+        stream.write_all(CONNACK).unwrap();
+        assert_eq!(packet(stream), DISCONNECT);
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    })]);
+    let mut driver = driver(address, Options::new(Version::V4));
+    driver.connect().unwrap();
+    assert_eq!(event(&mut driver), "Connected");
+    driver.disconnect(ReasonCode::Success, Properties::EMPTY);
+    server.join().unwrap();
+}
+
 #[test]
 fn bytes_may_come_one_at_a_time_and_packets_together() {
     let (address, server) = serve(vec![Box::new(|stream| {

@@ -64,7 +64,9 @@ impl FromStr for GivenProperty {
         })?;
         let id = PropertyId::from_name(&identifier.replace('-', "_"))
             .ok_or_else(|| format!("there is no property `{identifier}`"))?;
-        if !id.row().allowed.contains(command.place()) {
+        // In PUBLISH it is for the server alone. [V5 MQTT-3.3.4-6]
+        let only_server = command == Command::Publish && id == PropertyId::SubscriptionIdentifier;
+        if only_server || !id.row().allowed.contains(command.place()) {
             return Err(format!("`{identifier}` does not belong in {command:?}"));
         }
         let mut encoded = PropertiesBuf::new();
@@ -151,6 +153,7 @@ mod tests {
             &["connect", "receive-maximum", "0"],
             &["connect", "content-type", "x"],
             &["publish", "subscription-identifier-available", "1"],
+            &["publish", "subscription-identifier", "1"],
             &["publish", "nonsense", "1"],
             &["puback", "user-property", "a", "b"],
             &["connect", "user-property", "a"],
