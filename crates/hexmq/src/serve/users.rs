@@ -144,3 +144,76 @@ impl Remembered {
         digests.insert(digest);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{ConfigFile, Settings};
+
+    fn users(text: &str) -> Users {
+        let file = ConfigFile::parse(text, Path::new("x.toml")).expect("a file");
+        let config = Config::resolve(Settings::default(), file).expect("a configuration");
+        Users::new(&config).expect("users")
+    }
+
+    fn with_user(password: &[u8]) -> Users {
+        let hash: PasswordHash = Argon2::default().hash_password(password).expect("a hash");
+        users(&format!("[[user]]\nname = \"u\"\npassword_hash = \"{hash}\"\n"))
+    }
+
+    /// The answer, and whether it took long work.
+    fn ask(
+        users: &Users,
+        user_name: Option<&str>,
+        password: Option<&[u8]>,
+        loopback: bool,
+    ) -> (Answer, bool) {
+        match users.who_is(user_name, password, loopback) {
+            Decision::Now(answer) => (answer, false),
+            Decision::Later(work) => (work(), true),
+        }
+    }
+
+    const BAD: Answer = Answer::Refuse(Refusal::BadUserNameOrPassword);
+
+    #[test]
+    fn nobody_without_credentials_comes_from_outside() {
+        for users in [users(""), with_user(b"x")] {
+            assert_eq!(ask(&users, None, None, true), (admit(), false));
+            let refused = Answer::Refuse(Refusal::AnonymousNotAllowed);
+            assert_eq!(ask(&users, None, None, false), (refused, false));
+        }
+        assert_eq!(ask(&users("allow_anonymous = true"), None, None, false), (admit(), false));
+    }
+
+    #[test]
+    fn without_users_credentials_count_as_none_where_none_are_needed() {
+        let users = users("");
+        assert_eq!(ask(&users, Some("u"), Some(b"p"), true), (admit(), false));
+        assert_eq!(ask(&users, Some("u"), Some(b"p"), false).0, BAD);
+    }
+
+    #[test]
+    fn a_right_password_is_remembered_and_a_wrong_one_costs_the_same_as_an_unknown_user() {
+        let users = with_user(b"right");
+        assert_eq!(ask(&users, Some("u"), Some(b"right"), false), (admit(), true));
+        assert_eq!(ask(&users, Some("u"), Some(b"right"), false), (admit(), false));
+        for (name, password) in [("u", Some(&b"wrong"[..])), ("u", None), ("v", Some(b"right")), ("", None)] {
+            for _ in 0..2 {
+                assert_eq!(ask(&users, Some(name), password, true), (BAD, true), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_hash_forgets_what_was_remembered() {
+        let users = with_user(b"right");
+        assert_eq!(ask(&users, Some("u"), Some(b"right"), true).0, admit());
+        *users.table.write().expect("unpoisoned") =
+            Arc::clone(&with_user(b"new").table.read().expect("unpoisoned"));
+        assert_eq!(ask(&users, Some("u"), Some(b"right"), true), (BAD, true));
+        assert_eq!(ask(&users, Some("u"), Some(b"new"), true).0, admit());
+    }
+}
