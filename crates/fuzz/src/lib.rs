@@ -4,9 +4,14 @@
 //! A new target is a function here, a line in [`TARGETS`], three lines in `fuzz/fuzz_targets/`,
 //! a `[[bin]]` there, and a seed or two in `fuzz/corpus/<target>/`.
 
+mod bytes;
+mod client;
 mod decode;
 mod framer;
 mod mutate;
+mod notation;
+mod session_ops;
+mod shard;
 mod topic_filter;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +19,9 @@ use std::path::{Path, PathBuf};
 pub use decode::{decode_v3, decode_v4, decode_v5, roundtrip};
 pub use framer::framer;
 pub use mutate::Mutator;
+pub use notation::notation;
+pub use session_ops::session_ops;
+pub use shard::shard;
 pub use topic_filter::topic_filter;
 
 /// A target: its name and what it checks.
@@ -27,6 +35,9 @@ pub const TARGETS: &[Target] = &[
     ("decode_v5", decode_v5),
     ("roundtrip", roundtrip),
     ("topic_filter", topic_filter),
+    ("notation", notation),
+    ("session_ops", session_ops),
+    ("shard", shard),
 ];
 
 /// Where the seeds of a target lie.
