@@ -5,11 +5,12 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use hexmq_broker::{Answer, HoldId, Question};
+use hexmq_broker::{Answer, HoldId, Question, Refusal};
 
 use crate::mailbox::{Letter, Mailbox};
 
@@ -81,6 +82,9 @@ fn serve(jobs: &Mutex<Receiver<Job>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        job.mailbox.send(Letter::Answer(job.hold, (job.work)()));
+        // A fault in here must cost one client its answer, not the server this thread.
+        let answer = catch_unwind(AssertUnwindSafe(job.work));
+        let answer = answer.unwrap_or(Answer::Refuse(Refusal::ServerUnavailable));
+        job.mailbox.send(Letter::Answer(job.hold, answer));
     }
 }
