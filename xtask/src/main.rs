@@ -29,7 +29,7 @@ cargo xtask <subcommand>
 
   test                         everything CI checks; installs what it needs
   lint                         rustfmt, clippy
-  tidy                         arrows between crates, ratchets, leftovers, generated references
+  tidy [--shrink]              arrows between crates, ratchets, leftovers, generated references
   conformance                  every statement of the standards: where obeyed, where tested
   docs [--check]               write (or compare) the generated pages under docs/reference
   deny                         licences, bans and sources of what we depend on
@@ -59,7 +59,7 @@ fn dispatch(subcommand: &str, words: Vec<String>) -> Result<(), String> {
     match subcommand {
         "test" => arguments.finish().and_then(|()| test::run()),
         "lint" => arguments.finish().and_then(|()| lint::run()),
-        "tidy" => arguments.finish().and_then(|()| tidy::run()),
+        "tidy" => tidy::run(arguments),
         "conformance" => conformance::run(&arguments.into_rest()),
         "docs" => docs::run(arguments),
         "deny" => arguments.finish().and_then(|()| supply::run_alone()),

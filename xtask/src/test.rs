@@ -17,7 +17,7 @@ pub(crate) fn run() -> Result<(), String> {
     if !ready {
         println!("    what needs the missing packages will fail below; the rest still runs");
     }
-    steps.step("tidy", || tidy::run().map(|()| done()));
+    steps.step("tidy", || tidy::run(Arguments::new(Vec::new())).map(|()| done()));
     steps.step("format", || linted(lint::format));
     steps.step("bans, licences, sources", supply::check);
     steps.step("conformance", || conformance::run(&["--check".to_owned()]).map(|()| done()));

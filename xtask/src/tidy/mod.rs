@@ -9,6 +9,7 @@ mod text;
 
 use std::fmt;
 
+use crate::arguments::Arguments;
 use crate::docs;
 use crate::place;
 
@@ -38,14 +39,16 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Runs every check and prints what it finds.
-pub(crate) fn run() -> Result<(), String> {
+/// Runs every check and prints what it finds. `--shrink` lowers the numbers of the ratchets.
+pub(crate) fn run(mut arguments: Arguments) -> Result<(), String> {
+    let shrink = arguments.switch("--shrink");
+    arguments.finish()?;
     let sources = sources::tracked(&place::root())?;
     let mut findings = arrows::check()?;
     for source in &sources {
         text::check(source, &mut findings);
     }
-    ratchet::check(&sources, &mut findings)?;
+    ratchet::check(&sources, shrink, &mut findings)?;
     findings.extend(
         docs::stale()?.into_iter().map(|path| {
             Finding::new(&path, 0, "differs from what the definitions say; run `cargo xtask docs`")

@@ -28,9 +28,11 @@ impl Source {
             || name.ends_with("_tests.rs")
     }
 
-    /// Whether it is the inside of one of our crates, tests left out.
-    pub(crate) fn is_crate_source(&self) -> bool {
-        self.path.starts_with("crates/") && self.path.contains("/src/") && self.is("rs") && !self.is_test()
+    /// Whether it is part of what people run: the crates, without tests and without those beside.
+    pub(crate) fn is_product(&self) -> bool {
+        let beside = ["crates/sim/", "crates/fuzz/", "crates/bench/"];
+        let is_beside = beside.iter().any(|folder| self.path.starts_with(folder));
+        self.path.starts_with("crates/") && self.path.contains("/src/") && !is_beside && !self.is_test()
     }
 }
 

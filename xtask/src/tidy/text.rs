@@ -1,7 +1,11 @@
-//! Line by line: leftovers, machine paths, waiting by the clock in tests.
+//! Line by line: leftovers, widths, machine paths, waiting by the clock in tests.
 
 use super::Finding;
 use super::sources::Source;
+
+/// Widest line of Rust. rustfmt keeps code to 110 and leaves comments and tables in macros alone; those
+/// may be a little wider. Long strings and citations are left alone here too.
+const WIDTH_MAX: usize = 140;
 
 /// What is left behind by unfinished work. Cut in two so that this table does not find itself.
 const LEFTOVERS: &[(&str, &str)] = &[
@@ -44,6 +48,10 @@ pub(super) fn check(source: &Source, findings: &mut Vec<Finding>) {
         if let Some(word) = first_of(LEFTOVERS, line) {
             found(format!("{word} is a leftover: finish it or take it out"));
         }
+        let width = line.chars().count();
+        if width > WIDTH_MAX && source.is("rs") && !line.contains('"') && !line.contains("[V") {
+            found(format!("{width} columns; {WIDTH_MAX} at most"));
+        }
         if let Some(word) = first_of(SLEEPS, line).filter(|_| is_test) {
             found(format!("{word} in a test: wait for the event itself, with a bound"));
         }
@@ -77,12 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_and_paths_are_found_with_their_line() {
+    fn leftovers_widths_and_paths_are_found_with_their_line() {
         let marker = concat!("FIX", "ME");
         assert_eq!(
             messages("crates/a/src/lib.rs", &format!("fn a() {{}}\n// {marker}\n")),
             [format!("crates/a/src/lib.rs:2: {marker} is a leftover: finish it or take it out")]
         );
+        assert_eq!(messages("a.rs", &"x".repeat(141)), ["a.rs:1: 141 columns; 140 at most"]);
+        assert_eq!(messages("a.rs", &format!("\"{}\"", "x".repeat(141))), [""; 0]);
         let path = concat!("see /", "work/x");
         assert_eq!(messages("a.md", path).len(), 1);
         assert_eq!(messages("a.md", concat!("topic a/", "home/b, https://x.org/", "root/y")), [""; 0]);

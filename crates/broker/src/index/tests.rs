@@ -283,7 +283,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn agrees_with_a_list_and_leaves_nothing_behind(seed in any::<u64>(), changes in prop::collection::vec(change(), 1..200), last in prop::collection::vec(topic(), 8)) {
+    fn agrees_with_a_list_and_leaves_nothing_behind(
+        seed in any::<u64>(),
+        changes in prop::collection::vec(change(), 1..200),
+        last in prop::collection::vec(topic(), 8),
+    ) {
         let index = Index::new(seed);
         let mut model = Model::new();
         for change in changes {

@@ -184,7 +184,10 @@ impl<S: Stage> Player<'_, S> {
     /// Takes the neighbouring `<~` steps of one connection together.
     fn expect_group(&mut self, connections: &[String], at: usize) -> Result<usize, String> {
         let steps = self.case.steps.get(at..).unwrap_or_default();
-        let in_group = |step: &&Step| matches!(&step.action, Action::Expect { connections: others, any_order: true, .. } if others == connections);
+        let in_group = |step: &&Step| match &step.action {
+            Action::Expect { connections: others, any_order: true, .. } => others == connections,
+            _ => false,
+        };
         let group: Vec<&Step> = steps.iter().take_while(in_group).collect();
         let mut missing = group.clone();
         while !missing.is_empty() {
