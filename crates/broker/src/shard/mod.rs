@@ -209,7 +209,9 @@ impl Shard {
     /// [V4 MQTT-4.8.0-1, V5 MQTT-4.13.1-1, V5 MQTT-3.14.0-1]
     /// [V5 U-4.13.1-1, V5 U-4.13.1-2, V5 U-4.13.1-3, V5 MQTT-4.13.2-1]
     fn refuse_packet(&mut self, conn: ConnId, fault: Fault, now: Now, out: &mut impl Sink) -> Flow {
-        let code = fault.reason_code();
+        // Some codes are only for CONNACK; what is read here as a CONNECT is out of turn anyhow.
+        let code = Some(fault.reason_code()).filter(|code| code.allowed_in(PacketType::Disconnect));
+        let code = code.unwrap_or(ReasonCode::ProtocolError);
         let reason = match code {
             ReasonCode::ProtocolError => CloseReason::ProtocolError,
             ReasonCode::PacketTooLarge => CloseReason::PacketTooLarge,
