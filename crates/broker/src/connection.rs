@@ -37,6 +37,8 @@ pub(crate) struct Authenticating {
     pub(crate) identifier: Box<str>,
     /// The question that is open; `None` while the client's AUTH is awaited.
     pub(crate) serial: Option<u32>,
+    /// The client's bound for what it receives.
+    pub(crate) maximum_packet_size: u32,
 }
 
 #[derive(Debug)]

@@ -459,9 +459,8 @@ impl Residents {
         }
     }
 
-    /// Sends any packet but PUBLISH to a client whose version is known.
-    /// The window holds back PUBLISH packets only. [V5 MQTT-3.3.4-10, V5 MQTT-4.9.0-3]
-    /// False if the client has no room for it.
+    /// Sends any packet but PUBLISH, whatever the window [V5 MQTT-3.3.4-10, V5 MQTT-4.9.0-3], to a
+    /// client whose version is known. False if the client has no room for it.
     pub(crate) fn send(&mut self, conn: ConnId, packet: &ControlPacket<'_>, out: &mut impl Sink) -> bool {
         let version =
             match self.connections.get(conn.slot, conn.generation).map(|connection| &connection.stage) {
@@ -487,6 +486,7 @@ impl Residents {
         let size = buffer.len() - start;
         let maximum = match self.connections.at(conn.slot).map(|connection| &connection.stage) {
             Some(Stage::Connected(connected)) => connected.maximum_packet_size,
+            Some(Stage::Authenticating(waiting)) => waiting.maximum_packet_size,
             _ => u32::MAX,
         };
         if encoded.is_err() || size as u64 > u64::from(maximum) {

@@ -142,6 +142,7 @@ impl Shard {
                 connect: frame.bytes.into(),
                 identifier,
                 serial,
+                maximum_packet_size: connect.properties.maximum_packet_size().unwrap_or(u32::MAX),
             }));
             return match answer {
                 Some(Answer::Challenge { data }) => {
