@@ -205,8 +205,7 @@ impl Residents {
             let outgoing = self.keep(terms, outbound);
             let Some(session) = self.sessions.at_mut(slot) else { return };
             if let Some(identifier) = session.in_flight.begin(terms.qos, outgoing) {
-                // In the same buffer: to ask for it again lets the driver write what is in it.
-                patch_packet_identifier(buffer, at, identifier);
+                patch_packet_identifier(buffer, at, identifier); // asked for again, it may be written before
                 self.census.messages_in_flight += 1;
             }
             session.show_room();
