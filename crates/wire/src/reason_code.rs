@@ -175,7 +175,9 @@ impl ReasonCode {
         }
     }
 
-    /// Whether 5.0 knows the code in packets of this type. [V5 MQTT-3.2.2-8, V5 MQTT-3.4.2-1, V5 MQTT-3.5.2-1, V5 MQTT-3.6.2-1, V5 MQTT-3.7.2-1, V5 MQTT-3.9.3-2, V5 MQTT-3.11.3-2, V5 MQTT-3.14.2-1, V5 MQTT-3.15.2-1]
+    /// Whether 5.0 knows the code in packets of this type.
+    /// [V5 MQTT-3.2.2-8, V5 MQTT-3.4.2-1, V5 MQTT-3.5.2-1, V5 MQTT-3.6.2-1, V5 MQTT-3.7.2-1]
+    /// [V5 MQTT-3.9.3-2, V5 MQTT-3.11.3-2, V5 MQTT-3.14.2-1, V5 MQTT-3.15.2-1]
     #[inline]
     pub const fn allowed_in(self, packet_type: PacketType) -> bool {
         self.packet_types() & (1 << packet_type as u8) != 0

@@ -37,7 +37,8 @@ pub(super) fn version_of(frame: Frame<'_>) -> Version {
 }
 
 /// Reads the body of CONNECT. What follows each flag is there if the flag is set and only then.
-/// [V4 MQTT-3.1.2-9, V4 MQTT-3.1.2-11, V4 MQTT-3.1.2-18, V4 MQTT-3.1.2-19, V4 MQTT-3.1.2-20, V4 MQTT-3.1.2-21]
+/// [V4 MQTT-3.1.2-9, V4 MQTT-3.1.2-11, V4 MQTT-3.1.2-18, V4 MQTT-3.1.2-19]
+/// [V4 MQTT-3.1.2-20, V4 MQTT-3.1.2-21]
 /// [V5 MQTT-3.1.2-9, V5 MQTT-3.1.2-16, V5 MQTT-3.1.2-17, V5 MQTT-3.1.2-18, V5 MQTT-3.1.2-19]
 /// [V4 MQTT-3.1.3-1, V5 MQTT-3.1.3-1, V5 U-3.1.2-1, V5 U-3.1.3.6-1]
 pub(super) fn connect<'a, T: Trace>(reader: &mut Reader<'a, '_, T>) -> Result<Connect<'a>, Fault> {

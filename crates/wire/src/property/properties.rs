@@ -78,7 +78,8 @@ impl<'a> Properties<'a> {
     /// Copies to `out` the properties that travel with a message from publisher to subscriber,
     /// byte by byte and in their order: all but Topic Alias, Subscription Identifier, Message
     /// Expiry Interval and Will Delay Interval, which belong to one hop or change on the way.
-    /// [V5 MQTT-3.3.2-4, V5 MQTT-3.3.2-15, V5 MQTT-3.3.2-16, V5 MQTT-3.3.2-17, V5 MQTT-3.3.2-18, V5 MQTT-3.3.2-20]
+    /// [V5 MQTT-3.3.2-4, V5 MQTT-3.3.2-15, V5 MQTT-3.3.2-16, V5 MQTT-3.3.2-17]
+    /// [V5 MQTT-3.3.2-18, V5 MQTT-3.3.2-20]
     pub fn copy_forwarded(&self, out: &mut Vec<u8>) {
         for (id, _, whole) in self.raw_values() {
             let stays = matches!(
