@@ -5,8 +5,8 @@ mod common;
 use common::packets::ingredients;
 use common::{Node, Recorder, explain, read};
 use hexmq_wire::{
-    ControlPacket, Frame, FrameStatus, Leniency, PacketType, PublishParts, QoS, Version, decode, encode_publish,
-    patch_packet_identifier, scan_frame,
+    ControlPacket, Frame, FrameStatus, Leniency, PacketType, PublishParts, QoS, Version, decode,
+    encode_publish, patch_packet_identifier, scan_frame,
 };
 use proptest::prelude::*;
 
