@@ -109,7 +109,8 @@ impl Core {
         if !link.reading || link.inbox.closed {
             return moved;
         }
-        let bytes = std::mem::take(&mut output.bytes);
+        let mut bytes = std::mem::take(&mut output.written);
+        bytes.append(&mut output.bytes);
         link.deliver(&bytes);
         if output.closing {
             link.close();
@@ -240,7 +241,10 @@ impl Stage for Core {
     }
 
     fn set_reading(&mut self, connection: &str, on: bool) -> Result<(), String> {
-        self.link(connection)?.reading = on;
+        let link = self.link(connection)?;
+        link.reading = on;
+        let (shard, conn) = (link.shard, link.conn);
+        self.ports[shard].of(conn).stalled = !on;
         self.run()
     }
 

@@ -22,7 +22,11 @@ pub(super) struct Port {
 /// Effects on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Output {
+    /// Taken by the network already.
+    pub(super) written: Vec<u8>,
     pub(super) bytes: Vec<u8>,
+    /// The client does not read: the network takes nothing.
+    pub(super) stalled: bool,
     pub(super) closing: bool,
     pub(super) resumed: bool,
     /// What the framer holds, told before every call.
@@ -65,8 +69,13 @@ impl Port {
 }
 
 impl Sink for Port {
+    /// Whoever asks finds an empty buffer where that is allowed: a driver may write at any time.
     fn output(&mut self, conn: ConnId) -> &mut Vec<u8> {
-        &mut self.of(conn).bytes
+        let output = self.of(conn);
+        if !output.stalled {
+            output.written.append(&mut output.bytes);
+        }
+        &mut output.bytes
     }
 
     fn output_len(&self, conn: ConnId) -> usize {
