@@ -1,5 +1,7 @@
 //! Each rule broken once: name, statement, place, and what a server does.
 
+#![allow(clippy::unwrap_used, reason = "it is all tests")]
+
 mod common;
 
 use Version::{V3, V4, V5};

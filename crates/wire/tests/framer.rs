@@ -1,5 +1,7 @@
 //! Framing a byte stream: however it is cut, the same frames come out.
 
+#![allow(clippy::unwrap_used, reason = "it is all tests")]
+
 mod common;
 
 use std::ops::ControlFlow;

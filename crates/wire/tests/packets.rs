@@ -1,5 +1,7 @@
 //! Each packet with its bytes written out, in the versions that differ.
 
+#![allow(clippy::unwrap_used, reason = "it is all tests")]
+
 mod common;
 
 use std::num::NonZeroU16;

@@ -1,5 +1,7 @@
 //! What holds for every packet, and for every sequence of bytes.
 
+#![allow(clippy::unwrap_used, reason = "it is all tests")]
+
 mod common;
 
 use common::packets::ingredients;

@@ -1,5 +1,7 @@
 //! The packets of the tutorials and of vendors' firmware, as an independent decoder read them.
 
+#![allow(clippy::unwrap_used, reason = "it is all tests")]
+
 mod common;
 
 use common::{Node, Owned, explain, find, hex};
