@@ -13,6 +13,7 @@ mod event;
 mod home;
 mod ids;
 mod index;
+mod layout;
 mod limits;
 mod matches;
 mod message;

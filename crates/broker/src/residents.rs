@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use hexmq_session::{AliasUse, Now, Resend};
+use hexmq_session::{Now, Resend};
 use hexmq_wire::{
-    Ack, ControlPacket, PacketIdentifier, Properties, PropertiesBuf, Property, PublishParts, QoS, Version,
-    encode_publish, patch_packet_identifier,
+    Ack, ControlPacket, PacketIdentifier, PropertiesBuf, Property, QoS, Version, patch_packet_identifier,
 };
 
-use crate::connection::{Connected, Connection, Stage};
+use crate::connection::{Connection, Stage};
+use crate::layout::{Layouts, Terms, encode_for};
 use crate::matches::{Chosen, Receiver};
 use crate::message::{MessageId, Messages};
 use crate::session::{Extra, Granted, Outgoing, Session};
@@ -46,32 +46,6 @@ pub(crate) struct Outbound<'a> {
     kept: Option<MessageId>,
 }
 
-/// How one session gets a message.
-struct Terms<'a> {
-    qos: QoS,
-    retain: bool,
-    subscription_identifiers: &'a [u32],
-    group: u64,
-}
-
-/// The encoded forms of the message being delivered: one for each combination of version, QoS and
-/// RETAIN, copied for every further receiver with only the Packet Identifier changed.
-#[derive(Debug, Default)]
-struct Layouts {
-    bytes: Vec<u8>,
-    /// Which of `places` are made for this message.
-    made: u16,
-    places: [Layout; 16],
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Layout {
-    start: u32,
-    end: u32,
-    /// Where the Packet Identifier goes, counted from `start`.
-    identifier_at: Option<u32>,
-}
-
 /// Bytes a Reason String adds beside its text: identifier, its length, the Property Length, the
 /// Remaining Length and a reason code.
 const REASON_STRING_OVERHEAD: usize = 16;
@@ -91,8 +65,7 @@ impl Residents {
 
     /// Starts the delivery of a message; [`Residents::finish`] ends it.
     pub(crate) fn begin<'a>(&mut self, message: &'a Message<'a>, now: Now) -> Outbound<'a> {
-        self.layouts.made = 0;
-        self.layouts.bytes.clear();
+        self.layouts.clear();
         Outbound { message, now, kept: None }
     }
 
@@ -188,9 +161,7 @@ impl Residents {
         let start = buffer.len();
         let identifier_at = if plain {
             let layout = self.layouts.make(outbound.message, terms, version, outbound.now);
-            let encoded =
-                self.layouts.bytes.get(layout.start as usize..layout.end as usize).unwrap_or_default();
-            buffer.extend_from_slice(encoded);
+            buffer.extend_from_slice(self.layouts.bytes(layout));
             layout.identifier_at.map(|at| start + at as usize)
         } else {
             encode_for(connected, outbound.message, terms, false, outbound.now, buffer)
@@ -496,69 +467,4 @@ impl Residents {
         self.census.bytes_sent += size as u64;
         true
     }
-}
-
-impl Layouts {
-    fn make(&mut self, message: &Message<'_>, terms: &Terms<'_>, version: Version, now: Now) -> Layout {
-        let key =
-            usize::from(version == Version::V5) << 3 | (terms.qos as usize) << 1 | usize::from(terms.retain);
-        let Some(place) = self.places.get_mut(key) else { return Layout::default() };
-        if self.made & (1 << key) != 0 {
-            return *place;
-        }
-        let start = self.bytes.len();
-        let parts = parts(message, terms, false, now);
-        let identifier_at = encode_publish(&parts, version, &mut self.bytes).ok().flatten();
-        *place = Layout {
-            start: start as u32,
-            end: self.bytes.len() as u32,
-            identifier_at: identifier_at.map(|at| (at - start) as u32),
-        };
-        self.made |= 1 << key;
-        *place
-    }
-}
-
-/// The fields of a PUBLISH to one receiver. [V5 U-3.3.2.3.3-1]
-fn parts<'a>(message: &'a Message<'_>, terms: &'a Terms<'_>, dup: bool, now: Now) -> PublishParts<'a> {
-    PublishParts {
-        dup,
-        qos: terms.qos,
-        retain: terms.retain,
-        topic_name: message.topic,
-        topic_alias: None,
-        // [V5 MQTT-3.3.2-6]
-        message_expiry_interval: message.expires_at.map(|at| at.ms_since(now.wall).div_ceil(1000) as u32),
-        subscription_identifiers: terms.subscription_identifiers,
-        properties: Properties::from_stored(message.properties),
-        payload: message.payload,
-    }
-}
-
-/// Encodes for one receiver, with its Topic Aliases.
-fn encode_for(
-    connected: &mut Connected,
-    message: &Message<'_>,
-    terms: &Terms<'_>,
-    dup: bool,
-    now: Now,
-    buffer: &mut Vec<u8>,
-) -> Option<usize> {
-    let mut parts = parts(message, terms, dup, now);
-    if let Some(aliases) = &mut connected.aliases {
-        // An alias is only assigned in a packet that is sure to be sent.
-        let bound = message.topic.len() + message.properties.len() + message.payload.len();
-        let small =
-            bound + 64 + 5 * terms.subscription_identifiers.len() < connected.maximum_packet_size as usize;
-        match if small { aliases.outgoing.assign(message.topic) } else { AliasUse::None } {
-            AliasUse::New(alias) => parts.topic_alias = Some(alias),
-            AliasUse::Known(alias) => {
-                parts.topic_alias = Some(alias);
-                parts.topic_name = "";
-            }
-            AliasUse::None => {}
-        }
-    }
-    // Every message came in a packet of at most the same size, so it can be encoded.
-    encode_publish(&parts, connected.version, buffer).ok().flatten()
 }

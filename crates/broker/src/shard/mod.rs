@@ -97,8 +97,13 @@ impl Shard {
     /// A connection was accepted here or handed over by another shard's lobby.
     pub fn open(&mut self, peer: Peer, now: Now) -> ConnId {
         self.residents.census.connections_opened += 1;
-        let connection =
-            Connection { peer, last_heard: now.mono, paused: false, choked: false, stage: Stage::AwaitingConnect };
+        let connection = Connection {
+            peer,
+            last_heard: now.mono,
+            paused: false,
+            choked: false,
+            stage: Stage::AwaitingConnect,
+        };
         let (slot, generation) = self.residents.connections.insert(connection);
         let conn = ConnId { slot, generation };
         let deadline = now.mono.plus_ms(self.residents.limits.connect_timeout_ms);
