@@ -48,7 +48,7 @@ pub(super) struct Link {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paused {
-    /// Until the shard says so.
+    /// Until the shard says so: a question is open, or too much output waits.
     Asked,
     /// Until no lane is full.
     Lane,

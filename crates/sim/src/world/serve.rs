@@ -136,7 +136,7 @@ impl World {
         link.high &= !drained;
         // Who sends without reading is not read either, once the answers are as many again.
         let slack = match self.clients[wire.client].spec.nature {
-            Nature::Deaf => self.plan.limits.write_buffer_bytes + 100,
+            Nature::Deaf => self.plan.limits.write_buffer_bytes + 1000,
             _ => OUTPUT_SLACK_BYTES,
         };
         let bound = self.plan.limits.write_buffer_bytes + slack;
@@ -165,7 +165,8 @@ impl World {
             self.clients[client].doubts = Some(wire).filter(|_| found != Some(true));
         }
         if over {
-            self.fail(client, format!("more than {bound} bytes wait to be written"));
+            let waiting = self.hosts[at].links.get(&conn).map_or(0, |link| link.output.len());
+            self.fail(client, format!("{waiting} bytes wait to be written, the bound is {bound}"));
         }
         self.carry_to_client(wire);
         if drained && self.hosts[at].links.contains_key(&conn) {
@@ -317,7 +318,9 @@ impl World {
             }
             Some(Stop::Flow(Flow::Pause)) => {
                 link.lobby = false;
-                link.paused = Some(if asked { Paused::Asked } else { Paused::Lane });
+                let full = !asked && self.hosts[at].lanes.iter().any(super::host::Lane::is_full);
+                let Some(link) = self.hosts[at].links.get_mut(&conn) else { return };
+                link.paused = Some(if full { Paused::Lane } else { Paused::Asked });
                 self.wires[wire].story.was_paused = true;
                 return;
             }

@@ -10,6 +10,7 @@ use super::World;
 use super::client::{Client, Request};
 use super::ledger::{Held, Ledger, Message};
 use super::plan::{Keeps, Nature, Spec};
+use super::wires::Story;
 
 /// A Will is seen at most so long after it is due: a tick, a lane, a turn.
 const WILL_SLACK_MS: u64 = 5000;
@@ -133,9 +134,10 @@ impl World {
                 (WillDue::Never | WillDue::Unclear, []) => None,
                 (WillDue::At(due), [at]) if *at + 1 >= due && *at <= due + WILL_SLACK_MS => None,
                 (WillDue::Unclear, [_]) => None,
-                (due, seen) => {
-                    Some(format!("the Will of wire {wire} is due {due:?} and was seen at {seen:?}"))
-                }
+                (due, seen) => Some(format!(
+                    "the Will of wire {wire} is due {due:?} and was seen at {seen:?}; {}",
+                    self.life_of(client)
+                )),
             };
             if let Some(wrong) = wrong {
                 self.fail(client, wrong);
@@ -158,8 +160,10 @@ impl World {
         };
         let due = ended + delay_ms.min(lives_ms);
         // Connections are not accepted in the order in which they were begun.
-        let others = self.wires.iter().filter(|other| other.client == client);
-        let accepted = others.filter_map(|other| Some((other.story.accepted_at?, other.story.clean_start)));
+        let others = self.wires.iter().enumerate();
+        let others = others.filter(|(number, other)| *number != wire && other.client == client);
+        let accepted =
+            others.filter_map(|(_, other)| Some((other.story.accepted_at?, other.story.clean_start)));
         let next = accepted.filter(|(at, _)| *at >= ended).min();
         match next {
             Some((at, _)) if delay_ms > 0 && at.abs_diff(due) <= TOGETHER_MS => WillDue::Unclear,
@@ -168,6 +172,18 @@ impl World {
             Some((at, false)) if at < due => WillDue::Never,
             _ => WillDue::At(due),
         }
+    }
+
+    /// The connections of a client, for people.
+    fn life_of(&self, client: usize) -> String {
+        let mut text = format!("Will {:?}", self.clients[client].spec.will);
+        for (number, wire) in self.wires.iter().enumerate().filter(|(_, wire)| wire.client == client) {
+            let Story { accepted_at, ended_at, bye, clean_start, keeps, .. } = &wire.story;
+            text += &format!(
+                "\n      wire {number}: {accepted_at:?} to {ended_at:?}, bye {bye}, clean start {clean_start}, keeps {keeps:?}"
+            );
+        }
+        text
     }
 
     /// A new client asks for everything that is retained.
@@ -205,7 +221,9 @@ impl World {
         for (topic, ids) in topics {
             let found = self.reader_saw.get(&(reader, topic.to_owned())).copied();
             let possible = possible_retained(&self.ledger, &ids);
-            if !possible.contains(&found) && !(bounded && found.is_none()) {
+            // A full store keeps no message for another topic.
+            let full = bounded && found.is_none();
+            if !full && !possible.contains(&found) {
                 wrong = Some((ids[0], format!("{topic} retains {found:?}, possible is {possible:?}")));
                 break;
             }
