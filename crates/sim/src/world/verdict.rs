@@ -63,6 +63,7 @@ impl World {
                 self.judge_losses(client);
             }
         }
+        self.judge_shared();
         self.judge_wills();
         let census = self.census();
         if census.messages_queued + census.messages_in_flight > 0 {
@@ -121,6 +122,70 @@ impl World {
                 );
             }
         }
+    }
+
+    /// Of those who share a subscription one gets each message. [V5 MQTT-4.8.2-4]
+    fn judge_shared(&mut self) {
+        let mut groups: BTreeMap<(&str, &str), Vec<(usize, &Held)>> = BTreeMap::new();
+        for (client, held) in
+            self.ledger.held.iter().flat_map(|(client, all)| all.iter().map(|held| (*client, held)))
+        {
+            if let Some(share_name) = &held.share_name {
+                groups.entry((share_name, &held.topic_filter)).or_default().push((client, held));
+            }
+        }
+        let mut wrong = None;
+        // Only groups in which nobody came and went: what a session that ends was sent may be lost.
+        groups.retain(|_, members| {
+            members.iter().all(|(client, held)| {
+                let present = held.epoch == self.clients[*client].epoch && held.shaken_at.is_none();
+                present && held.granted_at.is_some() && held.qos != QoS::AtMostOnce
+            })
+        });
+        for ((share_name, filter), members) in &groups {
+            for (id, message) in self.ledger.messages.iter().enumerate() {
+                let times = self.times_shared(filter, members, id, message);
+                let once = message.qos == QoS::ExactlyOnce || message.attempts.len() == 1;
+                if times.is_some_and(|times| times == 0 || (once && times > 1)) {
+                    wrong = Some((
+                        members[0].0,
+                        format!("{times:?} members of {share_name} {filter} got message {id}"),
+                    ));
+                }
+            }
+        }
+        if let Some((client, wrong)) = wrong {
+            self.fail(client, wrong);
+        }
+    }
+
+    /// How many members of a shared subscription got a message, if one had to and it can be told.
+    fn times_shared(
+        &self,
+        filter: &str,
+        members: &[(usize, &Held)],
+        id: usize,
+        message: &Message,
+    ) -> Option<usize> {
+        let promised = message.qos != QoS::AtMostOnce && message.acknowledged.is_some() && !message.refused;
+        let owed = promised && !message.empty && !message.retain && Ledger::covers(filter, &message.topic);
+        let early = |(_, held): &(usize, &Held)| {
+            held.granted_at.is_some_and(|granted| granted < message.first_sent_at)
+        };
+        if !owed || !members.iter().any(early) {
+            return None;
+        }
+        let clear = members.iter().all(|(client, held)| {
+            let others = self.ledger.held[client].iter().filter(|other| other.filter != held.filter);
+            let name = self.clients[*client].spec.name.clone();
+            let told = self.ledger.drops.contains_key(&(name, message.topic.clone()));
+            !told && !others.into_iter().any(|other| Ledger::covers(&other.topic_filter, &message.topic))
+        });
+        let came = |(client, held): &&(usize, &Held)| {
+            let receipt = self.ledger.receipts.get(&(*client, held.epoch, id)).copied().unwrap_or_default();
+            receipt.live + receipt.repeated > 0
+        };
+        clear.then(|| members.iter().filter(came).count())
     }
 
     fn judge_wills(&mut self) {
