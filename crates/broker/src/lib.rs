@@ -9,6 +9,7 @@
 
 mod batch;
 mod connection;
+mod directory;
 mod event;
 mod home;
 mod ids;

@@ -211,7 +211,7 @@ impl Shard {
             self.publish_will(slot, will.message, will.expiry_s, now, out);
         }
         let Some(mut session) = self.residents.sessions.remove(slot) else { return };
-        self.by_key.remove(&session.key);
+        self.directory.remove(slot, &session.key);
         for filter in session.subscriptions.take_all() {
             if let Ok(filter) = SubscriptionFilter::parse(&filter) {
                 self.shared.index.unsubscribe(session.key.namespace, filter, me);

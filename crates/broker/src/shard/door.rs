@@ -90,7 +90,8 @@ impl Shard {
             // Writing to a String does not fail.
             let _ = write!(identifier, "auto-{:016x}", self.random.next());
             let key = SessionKey { namespace: Namespace::PLAIN, identifier: identifier.into() };
-            if home(&key, self.shared.shards, self.shared.seed) == self.id && !self.by_key.contains_key(&key)
+            if home(&key, self.shared.shards, self.shared.seed) == self.id
+                && self.directory.find(&key, &self.residents.sessions).is_none()
             {
                 return key.identifier;
             }
@@ -256,7 +257,7 @@ impl Shard {
             _ => Expiry::Never,
         };
         let expiry = expiry.capped(limits.session_expiry_max_s);
-        if let Some(&slot) = self.by_key.get(key) {
+        if let Some(slot) = self.directory.find(key, &self.residents.sessions) {
             if !connect.clean_start
                 && let Some(session) = self.residents.sessions.at_mut(slot)
             {
@@ -273,13 +274,13 @@ impl Shard {
         }
         // [V5 MQTT-3.1.2-6]
         let (slot, _) = self.residents.sessions.insert(Session::new(key.clone(), expiry, window));
-        self.by_key.insert(key.clone(), slot);
+        self.directory.insert(slot, &self.residents.sessions);
         (slot, false)
     }
 
     /// The older connection of the same client is closed. [V4 MQTT-3.1.4-2, V5 MQTT-3.1.4-3]
     fn take_over(&mut self, key: &SessionKey, now: Now, out: &mut impl Sink) {
-        let Some(&slot) = self.by_key.get(key) else { return };
+        let Some(slot) = self.directory.find(key, &self.residents.sessions) else { return };
         let Some(older) = self.residents.sessions.at(slot).and_then(|session| session.conn) else { return };
         let older = ConnId { slot: older, generation: self.residents.connections.generation(older) };
         self.close(older, CloseReason::SessionTakenOver, ReasonCode::SessionTakenOver, None, now, out);

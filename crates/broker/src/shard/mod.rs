@@ -12,7 +12,6 @@ mod timers;
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use hexmq_session::{Mono, Now};
 use hexmq_wire::{
     ControlPacket, Fault, Frame, FrameError, Leniency, PacketType, ReasonCode, Severity, Trace, Verdict,
@@ -20,12 +19,13 @@ use hexmq_wire::{
 };
 
 use crate::connection::{Connected, Connection, Stage};
+use crate::directory::Directory;
 use crate::matches::MatchCache;
 use crate::residents::Residents;
 use crate::wheel::Wheel;
 use crate::{
-    Answer, Audience, Batch, Census, CloseReason, ConnId, Event, Flow, HoldId, Limits, Peer, SessionKey,
-    SessionRef, ShardId, Shared, Sink,
+    Answer, Audience, Batch, Census, CloseReason, ConnId, Event, Flow, HoldId, Limits, Peer, SessionRef,
+    ShardId, Shared, Sink,
 };
 use sys::Sys;
 use timers::Timer;
@@ -47,7 +47,7 @@ pub struct Shard {
     id: ShardId,
     shared: Arc<Shared>,
     residents: Residents,
-    by_key: HashMap<SessionKey, u32, foldhash::quality::FixedState>,
+    directory: Directory,
     cache: MatchCache,
     wheel: Wheel<Timer>,
     sys: Sys,
@@ -68,7 +68,7 @@ impl Shard {
         let mut shard = Shard {
             id,
             residents: Residents::new(limits),
-            by_key: HashMap::with_hasher(foldhash::quality::FixedState::with_seed(seed)),
+            directory: Directory::new(seed),
             cache: MatchCache::new(id, seed),
             wheel: Wheel::new(now.mono),
             sys: Sys::default(),
