@@ -3,16 +3,16 @@
 use hexmq_sim::world::{Report, Scale, run, shorten};
 
 #[test]
-fn two_hundred_worlds_settle() {
+fn a_hundred_and_twenty_worlds_settle() {
     let mut total = Report::default();
-    for seed in 0..200 {
+    for seed in 0..120 {
         match run(seed, Scale::default()) {
             Ok(report) => total.add(&report),
             Err(failure) => panic!("{}", shorten(*failure)),
         }
     }
     // A world in which nothing happens proves nothing.
-    assert!(total.delivered > 10_000 && total.wills > 200 && total.connections > 2_000, "{total:?}");
+    assert!(total.delivered > 8_000 && total.wills > 150 && total.connections > 1_500, "{total:?}");
 }
 
 #[test]
