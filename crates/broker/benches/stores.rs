@@ -172,6 +172,7 @@ fn retained() {
                 properties: b"",
                 payload: &payload,
                 expires: None,
+                publisher: 0,
             };
             store.set(Namespace::PLAIN, &message);
         }

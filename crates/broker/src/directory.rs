@@ -20,6 +20,11 @@ impl Directory {
         Directory { slots: HashTable::new(), hasher: foldhash::quality::FixedState::with_seed(seed) }
     }
 
+    /// A number by which a client is known again without its name.
+    pub(crate) fn mark(&self, key: &SessionKey) -> u64 {
+        self.hasher.hash_one(key).max(1)
+    }
+
     pub(crate) fn find(&self, key: &SessionKey, sessions: &Slots<Session>) -> Option<u32> {
         let same = |&slot: &u32| sessions.at(slot).is_some_and(|session| session.key == *key);
         self.slots.find(self.hasher.hash_one(key), same).copied()

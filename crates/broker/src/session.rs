@@ -101,6 +101,8 @@ pub(crate) struct Handout {
 pub(crate) struct Granted {
     pub(crate) qos: QoS,
     pub(crate) subscription_identifier: Option<u32>,
+    /// With No Local: the mark of the client itself, whose messages it does not get; else 0.
+    pub(crate) not_from: u64,
 }
 
 /// A message for one session: the body and how this session gets it.

@@ -61,6 +61,8 @@ pub struct RetainedMessage<'a> {
     pub payload: &'a [u8],
     /// When the Message Expiry Interval its publisher set runs out.
     pub expires: Option<Wall>,
+    /// A mark of the client that published it, for No Local; 0: the server itself.
+    pub publisher: u64,
 }
 
 /// What became of a message to retain.

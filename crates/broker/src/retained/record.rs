@@ -17,6 +17,7 @@ pub(super) struct Record {
     /// Key, properties, payload.
     bytes: Box<[u8]>,
     expires: u64,
+    publisher: u64,
     properties_len: u32,
     /// At most 4 + 65,535.
     key_len: u32,
@@ -35,6 +36,7 @@ impl Record {
         Record {
             bytes: bytes.into_boxed_slice(),
             expires: message.expires.map_or(NEVER, Wall::as_ms),
+            publisher: message.publisher,
             properties_len: message.properties.len() as u32,
             key_len,
             qos: message.qos,
@@ -67,6 +69,7 @@ impl Record {
             properties,
             payload,
             expires: self.expires().then_some(Wall(self.expires)),
+            publisher: self.publisher,
         }
     }
 }

@@ -21,6 +21,7 @@ fn message<'a>(topic: &'a str, payload: &'a str) -> RetainedMessage<'a> {
         properties: b"",
         payload: payload.as_bytes(),
         expires: None,
+        publisher: 0,
     }
 }
 
@@ -61,6 +62,7 @@ fn keeps_the_last_message_of_a_topic_whole() {
         properties: &[1, 1],
         payload: b"two",
         expires: Some(Wall(9)),
+        publisher: 7,
     };
     assert_eq!(store.set(PLAIN, &second), Stored::Replaced);
     let shown = store.get(PLAIN, "a/b", Wall(8), |found| {

@@ -123,6 +123,10 @@ impl Shard {
         let mut slice = Slice::Spent;
         let mut sent = 0;
         let mut visit = |retained: RetainedMessage<'_>| {
+            // [V5 MQTT-3.8.3-3]
+            if granted.not_from != 0 && granted.not_from == retained.publisher {
+                return ControlFlow::Continue(());
+            }
             let qos = granted.qos.min(retained.qos);
             let room = residents.sessions.at(slot).is_some_and(|session| {
                 qos == QoS::AtMostOnce || (session.queue.is_empty() && session.in_flight.has_room())

@@ -261,6 +261,7 @@ impl Shard {
     /// [V4 MQTT-3.3.1-5, V4 MQTT-3.3.1-7, V4 MQTT-3.3.1-10, V5 MQTT-3.3.1-5, V5 MQTT-3.3.1-6, V5 MQTT-3.3.1-7]
     /// [V4 MQTT-3.3.1-11, V5 U-3.3.1.3-2]
     fn retain(&mut self, message: &Message<'_>, out: &mut impl Sink) -> bool {
+        let publisher = message.publisher.and_then(|at| self.residents.sessions.get(at.slot, at.generation));
         let stored = self.shared.retained.set(
             message.namespace,
             &RetainedMessage {
@@ -269,6 +270,7 @@ impl Shard {
                 properties: message.properties,
                 payload: message.payload,
                 expires: message.expires_at,
+                publisher: publisher.map_or(0, |session| self.directory.mark(&session.key)),
             },
         );
         match stored {

@@ -109,6 +109,7 @@ impl Shard {
             RetainHandling::DoNotSend => false,
         };
         if wants && !shared {
+            let not_from = if options.no_local { self.directory.mark(&session.key) } else { 0 };
             let handouts = &mut session.rare().handouts;
             // A filter that is asked for again begins anew.
             handouts.retain(|handout| *handout.filter != *text);
@@ -117,6 +118,7 @@ impl Shard {
                 granted: Granted {
                     qos: options.qos,
                     subscription_identifier: identifier.map(NonZeroU32::get),
+                    not_from,
                 },
                 cursor: Cursor::default(),
             });
