@@ -37,8 +37,9 @@ cargo xtask <subcommand>
   crowd [--clients N]          10,000 clients at once, subscribed and publishing
   fuzz [--smoke] [--seconds N] libFuzzer targets (nightly), or a smoke run on stable
   sim [--seeds N] [--seed X]   the simulation
-  bench [--json] [--clients N] [--pairs N] [--messages N] [--rounds N]
-                               memory per idle connection, CPU per message; mosquitto beside it
+  bench [--json] [--only NAME] [--rounds N]
+                               CPU and memory per message, connection, subscription; relay and
+                               mosquitto beside ours, and the marks to reach
   run [ARGUMENTS]              cargo run --release --package hexmq -- ARGUMENTS
 ";
 

@@ -25,9 +25,19 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the program with `serve` and these arguments; its log goes to `log`.
     pub(crate) fn start(program: &Path, arguments: &[String], log: &Path) -> Result<Server, String> {
+        Server::start_as(program, "serve", arguments, log)
+    }
+
+    /// Starts the program with another subcommand that says the same things when it is ready.
+    pub(crate) fn start_as(
+        program: &Path,
+        subcommand: &str,
+        arguments: &[String],
+        log: &Path,
+    ) -> Result<Server, String> {
         let log_file = std::fs::File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
         let mut child = command(program)
-            .arg("serve")
+            .arg(subcommand)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

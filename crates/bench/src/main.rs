@@ -1,45 +1,35 @@
-//! Bounded load for an MQTT server on this machine: every delivery is expected, counted and checked,
-//! and a run ends by itself. The result is one JSON object on standard output.
+//! What a server is measured against. The load itself is `hexmq bench`.
 
-mod fleet;
-mod process;
-mod scenario;
+mod relay;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use relay::Relay;
+
 #[derive(Parser)]
-#[command(about = "Bounded load for an MQTT server on this machine, every delivery checked.")]
+#[command(about = "What a server is measured against.")]
 struct Arguments {
     #[command(subcommand)]
-    scenario: Scenario,
-    /// Where the server listens; only addresses of this machine are accepted.
-    #[arg(long, global = true, default_value = "127.0.0.1:1883")]
-    address: SocketAddr,
-    /// Process of the server, for its memory and CPU time.
-    #[arg(long, global = true)]
-    pid: Option<u32>,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Scenario {
-    /// Connections with one subscription each and no traffic: memory of the server.
-    Idle(scenario::Idle),
-    /// Publishers and subscribers in pairs: CPU time of the server per message.
-    Pairs(scenario::Pairs),
-    /// Many clients of all versions that all subscribe and publish: nothing may go wrong.
-    Crowd(scenario::Crowd),
+enum Command {
+    /// Forwards QoS 0 messages to the subscribers of exactly their topic, and nothing else.
+    Relay {
+        /// Where it listens; only addresses of this machine are accepted.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(result) => {
-            println!("{result}");
-            ExitCode::SUCCESS
-        }
+    let Command::Relay { listen } = Arguments::parse().command;
+    match run(listen) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hexmq-bench: {error}");
             ExitCode::FAILURE
@@ -47,15 +37,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<serde_json::Value, String> {
-    if !arguments.address.ip().is_loopback() {
-        return Err(format!("{} is not on this machine", arguments.address));
+/// Runs until it is killed.
+fn run(listen: SocketAddr) -> Result<(), String> {
+    if !listen.ip().is_loopback() {
+        return Err(format!("{listen} is not on this machine"));
     }
-    process::raise_descriptor_limit();
-    let server = process::Server { address: arguments.address, pid: arguments.pid };
-    match &arguments.scenario {
-        Scenario::Idle(idle) => idle.run(&server),
-        Scenario::Pairs(pairs) => pairs.run(&server),
-        Scenario::Crowd(crowd) => crowd.run(&server),
-    }
+    let mut relay = Relay::listen(listen).map_err(|error| format!("{listen}: {error}"))?;
+    println!("listening mqtt://{}\nready", relay.address().map_err(|error| error.to_string())?);
+    relay.run().map_err(|error| error.to_string())
 }

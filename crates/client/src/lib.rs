@@ -1,8 +1,10 @@
-//! The MQTT client: a deciding core and a blocking driver.
+//! The MQTT client: a deciding core, a blocking driver, and a load generator.
 //!
 //! [`Client`] is the core: packets and a time go in, bytes and [`Event`]s come out. It does no I/O
 //! and reads no clock, so a test is a dialogue. [`Driver`] is the thin loop around it: one socket
 //! (TCP or Unix), one `poll`, reconnecting with back-off.
+//!
+//! [`load`] is many clients in one loop that measure a server.
 //!
 //! Guarantees: every packet of the server is answered as its QoS demands, in the order of arrival;
 //! no more than the server's Receive Maximum is in flight; a message published with QoS 1 or 2 is
@@ -12,6 +14,7 @@
 
 mod client;
 mod driver;
+pub mod load;
 mod options;
 
 pub use client::{Client, Event, Failure, Message, PublishError, RequestError, Ticket};

@@ -20,6 +20,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(command::bench::Args),
     Explain(command::explain::Args),
     Pub(Box<command::publish::Args>),
     Rr(Box<command::request::Args>),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Err(error) => return wrong_usage(&error),
     };
     match cli.command {
+        Some(Command::Bench(args)) => command::bench::run(&args),
         Some(Command::Explain(args)) => command::explain::run(&args),
         Some(Command::Pub(args)) => command::publish::run(&args),
         Some(Command::Rr(args)) => command::request::run(&args),

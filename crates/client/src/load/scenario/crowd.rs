@@ -1,32 +1,35 @@
 //! Many clients at once, of all versions: each subscribes to a topic of its own and publishes to its
 //! neighbour's at every QoS; each gets exactly what was sent to it, and leaves.
 
-use std::time::{Duration, Instant};
+use hexmq_wire::{ControlPacket, Publish, QoS, Version};
 
-use hexmq_wire::{
-    ControlPacket, Delivery, Disconnect, PacketIdentifier, Properties, Publish, QoS, ReasonCode, Version,
+use super::LIMIT;
+use crate::load::fleet::{Fleet, Outbox, Script, Then};
+use crate::load::packets::{
+    delivery, expect_accepted, send_connect, send_disconnect, send_publish, send_subscribe,
 };
-use serde_json::{Value, json};
-
-use super::{expect_accepted, qos_of, send_connect, send_subscribe};
-use crate::fleet::{Fleet, Outbox, Script};
-use crate::process::Server;
+use crate::load::process::raise_descriptor_limit;
+use crate::load::report::Stretch;
+use crate::load::{Report, Target};
 
 /// Messages of each client: one per QoS.
 const MESSAGES: u8 = 3;
 
 /// Clients that all subscribe and publish.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct Crowd {
+#[derive(Clone, Copy, Debug)]
+pub struct Crowd {
     /// Clients.
-    #[arg(long, default_value_t = 10_000)]
-    clients: usize,
+    pub clients: usize,
 }
 
 impl Crowd {
-    pub(crate) fn run(&self, server: &Server) -> Result<Value, String> {
-        let begun = Instant::now();
-        let before = server.resident_bytes();
+    /// Connects all, lets each publish to its neighbour, and lets them leave.
+    ///
+    /// # Errors
+    /// The text says what did not go as expected.
+    pub fn run(&self, target: &Target) -> Result<Report, String> {
+        raise_descriptor_limit();
+        let stretch = Stretch::begin(target)?;
         let mut run = Run {
             members: vec![Member::default(); self.clients],
             phase: Phase::Subscribing,
@@ -34,20 +37,22 @@ impl Crowd {
             finished: 0,
             left: 0,
         };
-        let mut fleet = Fleet::new(server.address, self.clients, Duration::from_secs(180))?;
+        let mut fleet = Fleet::new(target.address, self.clients, LIMIT)?;
         fleet.run(&mut run)?;
-        let idle = server.resident_bytes();
+        let idle = stretch.end()?;
         run.phase = Phase::Publishing;
         fleet.begin(|out| (0..self.clients).try_for_each(|client| run.publish(client, out)))?;
         fleet.run(&mut run)?;
         run.phase = Phase::Leaving;
-        fleet.begin(|out| (0..self.clients).try_for_each(|client| leave(client, out)))?;
+        fleet.begin(|out| (0..self.clients).try_for_each(|client| send_disconnect(out, client)))?;
         fleet.run(&mut run)?;
-        let per_connection =
-            before.zip(idle).map(|(before, idle)| idle.saturating_sub(before) / self.clients as u64);
-        Ok(json!({ "scenario": "crowd", "clients": self.clients,
-            "delivered": self.clients * usize::from(MESSAGES), "bytes_per_connection": per_connection,
-            "wall_s": begun.elapsed().as_secs_f64() }))
+        let mut report = Report::new("crowd");
+        report
+            .count("clients", self.clients)
+            .count("delivered", self.clients * usize::from(MESSAGES))
+            .measure_if_known("bytes_per_connection", idle.bytes_each(self.clients as u64))
+            .measure("wall_s", stretch.end()?.wall_s);
+        Ok(report)
     }
 }
 
@@ -78,23 +83,11 @@ impl Run {
     fn publish(&mut self, client: usize, out: &mut Outbox) -> Result<(), String> {
         let neighbour = (client + 1) % self.members.len();
         let topic = topic(neighbour);
-        for number in 0..MESSAGES {
-            let identifier = PacketIdentifier::new(u16::from(number) + 10).unwrap_or(PacketIdentifier::MIN);
-            let delivery = match qos_of(number)? {
-                QoS::AtMostOnce => Delivery::AtMostOnce,
-                QoS::AtLeastOnce => Delivery::AtLeastOnce(identifier),
-                QoS::ExactlyOnce => Delivery::ExactlyOnce(identifier),
-            };
+        let mut identifier = 10;
+        for (number, qos) in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce].into_iter().enumerate() {
             let payload = format!("{client} {number}");
-            let publish = Publish {
-                dup: false,
-                delivery,
-                retain: false,
-                topic_name: &topic,
-                properties: Properties::EMPTY,
-                payload: payload.as_bytes(),
-            };
-            out.send(client, &ControlPacket::Publish(publish))?;
+            let delivery = delivery(qos, &mut identifier);
+            send_publish(out, client, &topic, payload.as_bytes(), delivery, false)?;
         }
         Ok(())
     }
@@ -114,10 +107,6 @@ impl Run {
     }
 }
 
-fn leave(client: usize, out: &mut Outbox) -> Result<(), String> {
-    out.send(client, &ControlPacket::Disconnect(Disconnect::with_reason(ReasonCode::Success)))
-}
-
 fn topic(client: usize) -> String {
     format!("bench/crowd/{client}")
 }
@@ -132,7 +121,7 @@ impl Script for Run {
     }
 
     fn connected(&mut self, client: usize, out: &mut Outbox) -> Result<(), String> {
-        send_connect(out, client, version(client), &format!("crowd-{client}"))
+        send_connect(out, client, version(client), &format!("bench-crowd-{client}"), true)
     }
 
     fn received(
@@ -144,7 +133,7 @@ impl Script for Run {
         expect_accepted(client, packet)?;
         match packet {
             ControlPacket::Connack(_) => {
-                return send_subscribe(out, client, version(client), &topic(client), QoS::ExactlyOnce);
+                return send_subscribe(out, client, version(client), [topic(client)], QoS::ExactlyOnce);
             }
             ControlPacket::Suback(_) => {
                 self.subscribed += 1;
@@ -160,12 +149,12 @@ impl Script for Run {
         out.acknowledge(client, packet)
     }
 
-    fn closed(&mut self, client: usize) -> Result<(), String> {
+    fn closed(&mut self, client: usize) -> Result<Then, String> {
         if self.phase != Phase::Leaving {
             return Err(format!("the server closed client {client}"));
         }
         self.left += 1;
-        Ok(())
+        Ok(Then::StaysAway)
     }
 
     fn is_done(&self) -> bool {

@@ -1,0 +1,31 @@
+//! Load for an MQTT server, every delivery expected, counted and checked.
+//!
+//! Each scenario is a struct of numbers with `run`. It ends by itself: when all has arrived that was
+//! sent, each message once and in order, or with what was not so, or when its time is up. Where the
+//! process of the server is known, the [`Report`] says what the run has cost it in CPU time and memory.
+//!
+//! One thread, one readiness loop: a delivery costs the generator less than the server, so that it is
+//! the server that is measured.
+
+mod account;
+mod fleet;
+mod histogram;
+mod packets;
+mod process;
+mod report;
+mod scenario;
+
+use std::net::SocketAddr;
+
+pub use histogram::Histogram;
+pub use report::{Figure, Report};
+pub use scenario::{Churn, Crowd, Flow, Idle, Queued, Retained, Shape, Subscriptions};
+
+/// The server under load.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its process, when it runs on this machine and its costs are wanted.
+    pub pid: Option<u32>,
+}

@@ -1,0 +1,24 @@
+//! The scenarios.
+
+mod churn;
+mod crowd;
+mod flow;
+mod idle;
+mod queued;
+mod retained;
+mod subscriptions;
+
+pub use churn::Churn;
+pub use crowd::Crowd;
+pub use flow::{Flow, Shape};
+pub use idle::Idle;
+pub use queued::Queued;
+pub use retained::Retained;
+pub use subscriptions::Subscriptions;
+
+use std::time::Duration;
+
+/// A run that is not done by then has failed.
+const LIMIT: Duration = Duration::from_secs(300);
+/// Bytes of the number at the start of a payload.
+const NUMBER_SIZE: usize = 8;

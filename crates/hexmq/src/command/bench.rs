@@ -1,0 +1,230 @@
+//! `hexmq bench`: load for a server, every delivery checked.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+
+use hexmq_client::load::{
+    Churn, Crowd, Figure, Flow, Idle, Queued, Report, Retained, Shape, Subscriptions, Target,
+};
+use hexmq_wire::QoS;
+use serde_json::{Map, Value, json};
+
+use super::client::qos;
+
+/// Load a server, check every delivery, and say what it cost
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "With --pid the CPU time and memory of the server are told as well.\n\
+                  Ends with 0 when everything arrived that was sent, once and in order; with 1 otherwise."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    scenario: Scenario,
+    /// Host of the server; it must be this machine, unless --remote
+    #[arg(short = 'h', long, global = true, default_value = "127.0.0.1")]
+    host: String,
+    /// Port of the server
+    #[arg(short, long, global = true, default_value_t = 1883)]
+    port: u16,
+    /// Load a server that is not on this machine: say so only for one that is yours
+    #[arg(long, global = true)]
+    remote: bool,
+    /// Process of the server on this machine, for its CPU time and memory
+    #[arg(long, global = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print help
+    #[arg(long, global = true, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+#[command(disable_help_flag = true, disable_help_subcommand = true)]
+enum Scenario {
+    /// One publisher and one subscriber for each topic [clients: 50]
+    Pairs(FlowArgs),
+    /// Many publishers, one subscriber [clients: 100]
+    FanIn(FlowArgs),
+    /// One publisher, many subscribers [clients: 100]
+    FanOut(FlowArgs),
+    /// Pairs with one message on the way each, so that nothing can be batched [clients: 500]
+    W1(FlowArgs),
+    /// Pairs at a fixed rate, with latencies [clients: 50, rate: 20000]
+    Fixed(FlowArgs),
+    /// Clients that come and go
+    Connect {
+        /// Clients at once
+        #[arg(long, default_value_t = 50, value_parser = positive)]
+        clients: usize,
+        /// Connections in all
+        #[arg(long, default_value_t = 10_000, value_parser = positive)]
+        connections: usize,
+    },
+    /// Connections with one subscription each and no traffic: memory
+    Idle {
+        /// Connections
+        #[arg(long, default_value_t = 5000, value_parser = positive)]
+        clients: usize,
+    },
+    /// Retained messages: stored, fetched by one subscriber, cleared
+    Retained {
+        /// Messages
+        #[arg(long, default_value_t = 100_000, value_parser = positive)]
+        messages: usize,
+        /// Bytes of a payload, 8 at least
+        #[arg(long, default_value_t = 64)]
+        size: usize,
+    },
+    /// QoS 1 messages for sessions off line: stored, drained
+    Queued {
+        /// Stored sessions
+        #[arg(long, default_value_t = 100, value_parser = positive)]
+        sessions: usize,
+        /// Messages for each session
+        #[arg(long, default_value_t = 1000)]
+        messages: u64,
+        /// Bytes of a payload, 8 at least
+        #[arg(long, default_value_t = 64)]
+        size: usize,
+    },
+    /// Many subscriptions of which two or three match each message
+    Subscriptions {
+        /// Subscriptions
+        #[arg(long, default_value_t = 100_000, value_parser = positive)]
+        filters: usize,
+        /// Messages published
+        #[arg(long, default_value_t = 50_000)]
+        messages: u64,
+    },
+    /// Clients of all versions that all subscribe and publish at every QoS
+    Crowd {
+        /// Clients
+        #[arg(long, default_value_t = 10_000, value_parser = positive)]
+        clients: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct FlowArgs {
+    /// Pairs, publishers or subscribers
+    #[arg(long, value_parser = positive)]
+    clients: Option<usize>,
+    /// QoS of messages and subscriptions
+    #[arg(short, long, default_value = "0", value_parser = qos)]
+    qos: QoS,
+    /// Messages of each publisher on the way at once [default: 16; w1: 1; fixed: 1000]
+    #[arg(long, value_parser = positive)]
+    window: Option<usize>,
+    /// Messages per second of all publishers together; prints latencies
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Deliveries in all [default: 200000]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    messages: Option<u64>,
+    /// Bytes of a payload, 20 at least
+    #[arg(long, default_value_t = 64)]
+    size: usize,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number above 0".to_owned())
+}
+
+impl FlowArgs {
+    fn flow(self, shape: fn(usize) -> Shape, clients: usize) -> Flow {
+        // At a fixed rate a late answer must not hold the next message back.
+        let window = if self.rate.is_some() { 1000 } else { 16 };
+        Flow {
+            shape: shape(self.clients.unwrap_or(clients)),
+            qos: self.qos,
+            window: self.window.unwrap_or(window),
+            rate: self.rate,
+            deliveries: self.messages.unwrap_or(200_000),
+            size: self.size,
+        }
+    }
+}
+
+impl Scenario {
+    fn run(&self, target: &Target) -> Result<Report, String> {
+        match *self {
+            Scenario::Pairs(flow) => flow.flow(Shape::Pairs, 50).run(target),
+            Scenario::FanIn(flow) => flow.flow(Shape::FanIn, 100).run(target),
+            Scenario::FanOut(flow) => flow.flow(Shape::FanOut, 100).run(target),
+            Scenario::W1(flow) => {
+                let flow = FlowArgs { window: flow.window.or(Some(1)), ..flow };
+                flow.flow(Shape::Pairs, 500).run(target)
+            }
+            Scenario::Fixed(flow) => {
+                let flow = FlowArgs { rate: flow.rate.or(Some(20_000)), ..flow };
+                flow.flow(Shape::Pairs, 50).run(target)
+            }
+            Scenario::Connect { clients, connections } => Churn { clients, connections }.run(target),
+            Scenario::Idle { clients } => Idle { clients }.run(target),
+            Scenario::Retained { messages, size } => Retained { messages, size }.run(target),
+            Scenario::Queued { sessions, messages, size } => Queued { sessions, messages, size }.run(target),
+            Scenario::Subscriptions { filters, messages } => Subscriptions { filters, messages }.run(target),
+            Scenario::Crowd { clients } => Crowd { clients }.run(target),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> ExitCode {
+    let result = address(args)
+        .and_then(|address| args.scenario.run(&Target { address, pid: args.pid }))
+        .map(|report| if args.json { as_json(&report).to_string() } else { as_text(&report) });
+    match result {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("hexmq bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where the load goes. Ten thousand connections are no joke for a machine of somebody else.
+fn address(args: &Args) -> Result<SocketAddr, String> {
+    let host = &args.host;
+    let mut addresses =
+        (host.as_str(), args.port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+    let address = addresses.next().ok_or_else(|| format!("{host} has no address"))?;
+    if !address.ip().is_loopback() && !args.remote {
+        return Err(format!("{} is not this machine; --remote if you may load it", address.ip()));
+    }
+    if !address.ip().is_loopback() && args.pid.is_some() {
+        return Err("--pid is a process of this machine, --host is not".to_owned());
+    }
+    Ok(address)
+}
+
+fn as_json(report: &Report) -> Value {
+    let figures = report.figures.iter().map(|(name, figure)| {
+        let value = match figure {
+            Figure::Count(count) => json!(count),
+            Figure::Measure(measure) => json!(measure),
+            Figure::Text(text) => json!(text),
+        };
+        ((*name).to_owned(), value)
+    });
+    Value::Object(figures.collect::<Map<_, _>>())
+}
+
+fn as_text(report: &Report) -> String {
+    let lines: Vec<String> = report
+        .figures
+        .iter()
+        .map(|(name, figure)| match figure {
+            Figure::Count(count) => format!("{name:<30} {count:>12}"),
+            Figure::Measure(measure) => format!("{name:<30} {measure:>12.2}"),
+            Figure::Text(text) => format!("{name:<30} {text:>12}"),
+        })
+        .collect();
+    lines.join("\n")
+}

@@ -1,0 +1,169 @@
+//! What is measured on each, and what other brokers were found to need.
+
+/// A load and the figures of its report that count.
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    /// Arguments of `hexmq bench`.
+    pub(super) load: &'static str,
+    /// The same for the relay: it knows QoS 0 only.
+    pub(super) relay: Option<&'static str>,
+    pub(super) figures: &'static [Figure],
+}
+
+/// One figure of a report.
+pub(super) struct Figure {
+    pub(super) key: &'static str,
+    pub(super) unit: &'static str,
+    pub(super) mark: Mark,
+    /// What stands in for brokers that are not installed.
+    pub(super) table: Option<Table>,
+}
+
+/// What is to be reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Mark {
+    /// 0.6 of the best peer and, where it does the same, 1.6 of the relay.
+    Batched { relay_does_the_same: bool },
+    /// 0.8 of the best peer and 1.2 of the relay.
+    Unbatched,
+    /// A number.
+    AtMost(f64),
+    /// The best peer.
+    Peer,
+}
+
+/// CPU µs per message of FlashMQ 1.26 with one and two threads, rumqttd 0.20 and rmqttd 0.24, and of the
+/// relay beside them on that machine. What counts is their ratio to the relay.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Table {
+    pub(super) relay: f64,
+    pub(super) peers: [f64; 4],
+}
+
+const CPU: &str = "cpu_us_per_message";
+
+const fn figure(key: &'static str, unit: &'static str, mark: Mark) -> Figure {
+    Figure { key, unit, mark, table: None }
+}
+
+const fn cpu(mark: Mark, relay: f64, peers: [f64; 4]) -> [Figure; 1] {
+    [Figure { key: CPU, unit: "µs", mark, table: Some(Table { relay, peers }) }]
+}
+
+const Q0: Mark = Mark::Batched { relay_does_the_same: true };
+const ACKNOWLEDGED: Mark = Mark::Batched { relay_does_the_same: false };
+
+const fn q0(name: &'static str, load: &'static str, figures: &'static [Figure]) -> Case {
+    Case { name, load, relay: Some(load), figures }
+}
+
+const fn other(name: &'static str, load: &'static str, figures: &'static [Figure]) -> Case {
+    Case { name, load, relay: None, figures }
+}
+
+/// Messages that flow.
+pub(super) const FLOWS: &[Case] = &[
+    q0("pairs 50 q0", "pairs", &cpu(Q0, 0.47, [1.72, 1.57, 3.09, 11.4])),
+    q0("pairs 50 q0 1 KiB", "pairs --size 1024", &[figure(CPU, "µs", Q0)]),
+    q0("pairs 500 q0", "pairs --clients 500", &cpu(Q0, 0.52, [1.82, 1.91, 3.44, 11.6])),
+    Case {
+        name: "pairs 50 q1",
+        load: "pairs --qos 1",
+        relay: Some("pairs"),
+        figures: &cpu(ACKNOWLEDGED, 0.47, [1.96, 2.23, 3.98, 19.5]),
+    },
+    Case {
+        name: "pairs 50 q2",
+        load: "pairs --qos 2",
+        relay: Some("pairs"),
+        figures: &cpu(ACKNOWLEDGED, 0.47, [4.19, 4.21, 6.47, 34.7]),
+    },
+    Case {
+        name: "pairs 500 q1",
+        load: "pairs --clients 500 --qos 1",
+        relay: Some("pairs --clients 500"),
+        figures: &cpu(ACKNOWLEDGED, 0.52, [3.67, 3.08, 5.12, 21.4]),
+    },
+    q0("fan-in 100 q0", "fan-in", &cpu(Q0, 0.34, [0.70, 1.12, 2.43, 9.0])),
+    Case {
+        name: "fan-in 100 q1",
+        load: "fan-in --qos 1",
+        relay: Some("fan-in"),
+        figures: &cpu(ACKNOWLEDGED, 0.34, [1.15, 1.26, 3.08, 14.3]),
+    },
+    q0("fan-out 100 q0", "fan-out", &cpu(Q0, 0.47, [0.90, 4.0, 1.31, 8.0])),
+    Case {
+        name: "fan-out 100 q1",
+        load: "fan-out --qos 1",
+        relay: Some("fan-out"),
+        figures: &cpu(ACKNOWLEDGED, 0.47, [1.00, 3.0, 1.14, 8.3]),
+    },
+    q0(
+        "fan-out 1000 q0",
+        "fan-out --clients 1000 --messages 400000",
+        &cpu(Q0, 0.55, [1.27, 3.85, 1.23, 8.4]),
+    ),
+    Case {
+        name: "fan-out 1000 q1",
+        load: "fan-out --clients 1000 --messages 400000 --qos 1",
+        relay: Some("fan-out --clients 1000 --messages 400000"),
+        figures: &cpu(ACKNOWLEDGED, 0.55, [1.40, 2.25, 1.57, 10.1]),
+    },
+    q0("w1 500 q0", "w1", &cpu(Mark::Unbatched, 8.96, [17.9, 14.2, 25.1, 24.9])),
+    q0(
+        "fan-out 1000 q0 w1",
+        "fan-out --clients 1000 --window 1",
+        &cpu(Mark::Unbatched, 6.3, [8.9, 10.1, 12.3, 13.2]),
+    ),
+    q0(
+        "fixed 20000/s q0",
+        "fixed --messages 60000",
+        &[
+            Figure {
+                key: CPU,
+                unit: "µs",
+                mark: Mark::Unbatched,
+                table: Some(Table { relay: 13.0, peers: [20.2, 21.8, 27.2, 25.2] }),
+            },
+            figure("latency_p50_us", "µs", Mark::Peer),
+            figure("latency_p99_us", "µs", Mark::Peer),
+        ],
+    ),
+    q0(
+        "fixed 5000/s q0",
+        "fixed --rate 5000 --messages 15000",
+        &[figure("latency_p50_us", "µs", Mark::Peer), figure("latency_p99_us", "µs", Mark::Peer)],
+    ),
+];
+
+/// What a server keeps.
+pub(super) const STORES: &[Case] = &[
+    other("connect", "connect", &[figure("cpu_us_per_connection", "µs", Mark::AtMost(35.0))]),
+    other("idle", "idle", &[figure("bytes_per_connection", "B", Mark::AtMost(921.6))]),
+    other(
+        "retained",
+        "retained",
+        &[
+            figure("store_cpu_us", "µs", Mark::AtMost(1.5)),
+            figure("fetch_cpu_us", "µs", Mark::AtMost(0.6)),
+            figure("bytes_per_message", "B", Mark::AtMost(250.0)),
+        ],
+    ),
+    other(
+        "queued",
+        "queued",
+        &[
+            figure("store_cpu_us", "µs", Mark::AtMost(0.9)),
+            figure("drain_cpu_us", "µs", Mark::AtMost(0.5)),
+            figure("bytes_per_message", "B", Mark::AtMost(160.0)),
+        ],
+    ),
+    other(
+        "subscriptions",
+        "subscriptions --filters 1000000",
+        &[
+            figure("bytes_per_subscription", "B", Mark::AtMost(220.0)),
+            figure("cpu_us_per_publish", "µs", Mark::AtMost(1.5)),
+        ],
+    ),
+];

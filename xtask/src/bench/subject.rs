@@ -1,0 +1,133 @@
+//! What is measured: our server with one and two shards, the relay, mosquitto. Each run has a fresh one.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::command::{command, output};
+use crate::place::{self, Profile};
+use crate::server::Server;
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Subject {
+    Relay,
+    Mosquitto,
+    OneShard,
+    TwoShards,
+}
+
+impl Subject {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Subject::Relay => "relay",
+            Subject::Mosquitto => "mosquitto",
+            Subject::OneShard => "hexmq_1",
+            Subject::TwoShards => "hexmq_2",
+        }
+    }
+
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Subject::OneShard | Subject::TwoShards)
+    }
+
+    /// Puts this load on a fresh server.
+    pub(super) fn measure(self, flags: &[&str]) -> Result<Value, String> {
+        if self == Subject::Mosquitto {
+            let server = Mosquitto::start()?;
+            return load(Profile::Release, &server.address, server.child.id(), flags);
+        }
+        let mut server = match self {
+            Subject::Relay => relay()?,
+            Subject::OneShard => serve(Profile::Release, 1)?,
+            _ => serve(Profile::Release, 2)?,
+        };
+        let result = load(Profile::Release, server.address("mqtt")?, server.pid(), flags)?;
+        if self.is_ours() {
+            server.stop()?;
+        }
+        Ok(result)
+    }
+}
+
+/// Our server on a free port.
+pub(super) fn serve(profile: Profile, shards: u32) -> Result<Server, String> {
+    let shards = format!("--shards={shards}");
+    let arguments = ["--listen=mqtt://127.0.0.1:0", "--http=off", "--log=warn", &shards].map(str::to_owned);
+    fs::create_dir_all(place::tools()).map_err(|error| error.to_string())?;
+    Server::start(&place::program("hexmq", profile), &arguments, &place::tools().join("bench-server.log"))
+}
+
+fn relay() -> Result<Server, String> {
+    let program = place::program("hexmq-bench", Profile::Release);
+    let arguments = ["--listen=127.0.0.1:0".to_owned()];
+    Server::start_as(&program, "relay", &arguments, &place::tools().join("bench-relay.log"))
+}
+
+/// Runs the load generator; its report.
+pub(super) fn load(profile: Profile, address: &str, pid: u32, flags: &[&str]) -> Result<Value, String> {
+    let (host, port) = address.rsplit_once(':').ok_or_else(|| format!("no port in {address:?}"))?;
+    let mut generator = command(place::program("hexmq", profile));
+    generator.arg("bench").args(flags).args(["-h", host, "-p", port, "--json", "--pid", &pid.to_string()]);
+    let printed = output(&mut generator)?;
+    serde_json::from_str(&printed).map_err(|error| format!("hexmq bench printed {printed:?}: {error}"))
+}
+
+/// The first line of what the installed mosquitto says about itself.
+pub(super) fn mosquitto_version() -> Option<String> {
+    let help = command("mosquitto").arg("-h").stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(help.stdout).ok()?.lines().next().map(str::to_owned)
+}
+
+/// A mosquitto on a free port.
+struct Mosquitto {
+    child: Child,
+    address: String,
+}
+
+impl Mosquitto {
+    fn start() -> Result<Mosquitto, String> {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = port.map_err(|error| format!("no free port: {error}"))?.to_string();
+        let config = std::env::temp_dir().join(format!("hexmq-bench-{}.conf", std::process::id()));
+        let port = address.rsplit(':').next().unwrap_or_default();
+        // Without these bounds lifted it would drop messages that the run expects.
+        let text = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n"
+        );
+        fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
+        let mut child = command("mosquitto")
+            .arg("-c")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot start mosquitto: {error}"))?;
+        let log = child.stderr.take();
+        let server = Mosquitto { child, address };
+        let (ready, waiting) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in log.into_iter().flat_map(|log| BufReader::new(log).lines()).map_while(Result::ok) {
+                if line.ends_with(" running") {
+                    let _ = ready.send(());
+                }
+            }
+        });
+        let started = waiting.recv_timeout(Duration::from_secs(10));
+        let _ = fs::remove_file(&config);
+        started.map(|()| server).map_err(|_| "mosquitto did not start".to_owned())
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
