@@ -1,6 +1,6 @@
 //! The loop of one shard: a readiness loop around the deciding core.
 //!
-//! A turn: gather (events, mail), accept, read, let time pass, write, post. Every step is
+//! A turn: gather events, read, take mail, accept, let time pass, write, post. Every step is
 //! bounded and none waits; what is left over makes the next turn begin at once. A descriptor is
 //! registered once, edge-triggered, for reading and writing; no `epoll_ctl` follows. A read that
 //! returns less than the buffer holds has emptied the socket, so none is made just to see that
@@ -93,9 +93,11 @@ impl ShardLoop {
 
     fn turn(&mut self, events: &Events) {
         self.gather(events);
+        // Those that are here before those that come: a client that has said DISCONNECT and is back
+        // at once has ended its old connection when the new one is looked at.
+        self.read();
         self.receive_mail();
         self.accept();
-        self.read();
         self.pass_time();
         self.settle();
         self.post();
