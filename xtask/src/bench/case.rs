@@ -74,7 +74,7 @@ pub(super) const FLOWS: &[Case] = &[
     },
     Case {
         name: "pairs 50 q2",
-        load: "pairs --qos 2",
+        load: "pairs --qos 2 --messages 100000",
         relay: Some("pairs"),
         figures: &cpu(ACKNOWLEDGED, 0.47, [4.19, 4.21, 6.47, 34.7]),
     },
@@ -109,7 +109,7 @@ pub(super) const FLOWS: &[Case] = &[
         relay: Some("fan-out --clients 1000 --messages 400000"),
         figures: &cpu(ACKNOWLEDGED, 0.55, [1.40, 2.25, 1.57, 10.1]),
     },
-    q0("w1 500 q0", "w1", &cpu(Mark::Unbatched, 8.96, [17.9, 14.2, 25.1, 24.9])),
+    q0("w1 500 q0", "w1 --messages 50000", &cpu(Mark::Unbatched, 8.96, [17.9, 14.2, 25.1, 24.9])),
     q0(
         "fan-out 1000 q0 w1",
         "fan-out --clients 1000 --window 1",

@@ -11,7 +11,7 @@ use crate::load::report::Stretch;
 use crate::load::{Report, Target};
 
 /// Clients for each kind of filter.
-const CLIENTS_PER_KIND: usize = 20;
+const CLIENTS_PER_KIND: usize = 6;
 /// Kinds of filters: one device, its wildcard, and all devices of every other group.
 const KINDS: usize = 3;
 /// The last client publishes.
@@ -21,7 +21,7 @@ const CHUNK: usize = 200;
 /// Devices of a group.
 const GROUP: usize = 1000;
 /// Messages on the way.
-const WINDOW: u64 = 64;
+const WINDOW: u64 = 256;
 
 /// Many subscriptions of which two or three match each message.
 #[derive(Clone, Copy, Debug)]
