@@ -7,6 +7,7 @@
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
 use hexmq_topic::TopicName;
 use hexmq_wire::QoS;
 
@@ -16,6 +17,8 @@ use crate::{Namespace, SessionRef, ShardId};
 
 /// Topics remembered at most; past it all are forgotten and learned anew.
 const TOPICS_MAX: usize = 1 << 16;
+/// Topics whose first sight is remembered, by a few bits each.
+const SEEN: usize = 1 << 16;
 
 /// The answers of one shard.
 #[derive(Debug)]
@@ -23,13 +26,20 @@ pub(crate) struct MatchCache {
     shard: ShardId,
     hasher: foldhash::fast::FixedState,
     table: HashTable<Matches>,
+    /// The answer for a topic that is seen for the first time. Only the second message of a topic
+    /// makes its answer worth keeping: many topics carry one message in a long while.
+    once: Matches,
+    seen: Box<[u32]>,
+    /// Where the members of a shared subscription begin to take turns: a new place for every
+    /// answer, so that topics with one message each do not all go to the same member.
+    turn: usize,
 }
 
 /// Who gets the messages of one topic.
 #[derive(Debug)]
 pub(crate) struct Matches {
     namespace: Namespace,
-    topic: Box<str>,
+    topic: String,
     /// The generation of the index this was true in.
     pub(crate) generation: u64,
     /// Sessions of this shard, one entry each (two where No Local differs between its filters).
@@ -85,7 +95,14 @@ pub(crate) struct Chosen {
 
 impl MatchCache {
     pub(crate) fn new(shard: ShardId, seed: u64) -> MatchCache {
-        MatchCache { shard, hasher: foldhash::fast::FixedState::with_seed(seed), table: HashTable::new() }
+        MatchCache {
+            shard,
+            hasher: foldhash::fast::FixedState::with_seed(seed),
+            table: HashTable::new(),
+            once: Matches::unknown(Namespace::PLAIN, ""),
+            seen: vec![0; SEEN].into_boxed_slice(),
+            turn: 0,
+        }
     }
 
     /// Who gets a message published to `topic` now.
@@ -97,17 +114,39 @@ impl MatchCache {
         let same = |known: &Matches| known.namespace == namespace && &*known.topic == topic;
         let hasher = &self.hasher;
         let rehash = |known: &Matches| hasher.hash_one((known.namespace, &*known.topic));
-        let entry =
-            self.table.entry(hash, same, rehash).or_insert_with(|| Matches::unknown(namespace, topic));
-        let matches = entry.into_mut();
+        let matches = match self.table.entry(hash, same, rehash) {
+            Place::Occupied(known) => known.into_mut(),
+            Place::Vacant(place) => {
+                // The high half tells topics apart that share a place.
+                let mark = (hash >> 32) as u32;
+                match self.seen.get_mut(hash as usize % SEEN) {
+                    Some(seen) if *seen != mark => {
+                        *seen = mark;
+                        self.once.rename(namespace, topic);
+                        &mut self.once
+                    }
+                    _ => place.insert(Matches::unknown(namespace, topic)).into_mut(),
+                }
+            }
+        };
         if matches.generation != index.generation() {
-            matches.learn(index, self.shard);
+            self.turn = self.turn.wrapping_add(1);
+            matches.learn(index, self.shard, self.turn);
         }
         matches
     }
 }
 
 impl Matches {
+    /// An answer for another topic, in memory that was used before.
+    fn rename(&mut self, namespace: Namespace, topic: &str) {
+        self.namespace = namespace;
+        self.topic.clear();
+        self.topic.push_str(topic);
+        self.groups.clear();
+        self.generation = 0;
+    }
+
     fn unknown(namespace: Namespace, topic: &str) -> Matches {
         Matches {
             namespace,
@@ -124,7 +163,7 @@ impl Matches {
         self.receivers.is_empty() && self.shards.is_empty() && self.groups.is_empty()
     }
 
-    fn learn(&mut self, index: &Index, shard: ShardId) {
+    fn learn(&mut self, index: &Index, shard: ShardId, turn: usize) {
         self.receivers.clear();
         self.shards.clear();
         let turns: Vec<(u64, usize)> = self.groups.drain(..).map(|group| (group.id, group.next)).collect();
@@ -142,7 +181,7 @@ impl Matches {
                 }
             }
             Match::Shared(group) => {
-                let next = turns.iter().find(|(id, _)| *id == group.id).map_or(0, |(_, next)| *next);
+                let next = turns.iter().find(|(id, _)| *id == group.id).map_or(turn, |(_, next)| *next);
                 groups.push(SharedChoice { id: group.id, members: group.members.clone(), next });
             }
         });
@@ -196,7 +235,7 @@ impl SharedChoice {
         let count = self.members.len();
         let mut best: Option<(Readiness, usize)> = None;
         for step in 0..count {
-            let place = (self.next + step) % count;
+            let place = (self.next % count + step) % count;
             let Some(member) = self.members.get(place).filter(|member| Some(member.entry.session) != not)
             else {
                 continue;

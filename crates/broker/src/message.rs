@@ -3,7 +3,7 @@
 use hexmq_session::Wall;
 use hexmq_wire::QoS;
 
-use crate::{Message, Namespace, SessionRef};
+use crate::{Message, Namespace};
 
 /// A body in [`Messages`]. Each holder counts as one reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ struct Slot {
     qos: QoS,
     retain: bool,
     namespace: Namespace,
-    expires_at: Option<Wall>,
-    publisher: Option<SessionRef>,
+    /// [`Wall::NEVER`] without a Message Expiry Interval.
+    expires_at: Wall,
     /// Topic, properties, payload.
     bytes: Vec<u8>,
 }
@@ -50,8 +50,7 @@ impl Messages {
                     qos: QoS::AtMostOnce,
                     retain: false,
                     namespace: Namespace::PLAIN,
-                    expires_at: None,
-                    publisher: None,
+                    expires_at: Wall::NEVER,
                     bytes: Vec::new(),
                 });
                 (self.slots.len() - 1) as u32
@@ -64,8 +63,7 @@ impl Messages {
         slot.qos = message.qos;
         slot.retain = message.retain;
         slot.namespace = message.namespace;
-        slot.expires_at = message.expires_at;
-        slot.publisher = message.publisher;
+        slot.expires_at = message.expires_at.unwrap_or(Wall::NEVER);
         slot.bytes.reserve_exact(message.topic.len() + message.properties.len() + message.payload.len());
         slot.bytes.extend_from_slice(message.topic.as_bytes());
         slot.bytes.extend_from_slice(message.properties);
@@ -98,7 +96,7 @@ impl Messages {
         self.free.push(id.0);
     }
 
-    /// The message as it is routed.
+    /// The message as it is routed, but for its publisher: who may have it was decided when it came.
     pub(crate) fn get(&self, id: MessageId) -> Message<'_> {
         let slot = &self.slots[id.0 as usize];
         let (topic, rest) = slot.bytes.split_at(slot.topic_len as usize);
@@ -111,8 +109,8 @@ impl Messages {
             payload,
             qos: slot.qos,
             retain: slot.retain,
-            expires_at: slot.expires_at,
-            publisher: slot.publisher,
+            expires_at: (slot.expires_at != Wall::NEVER).then_some(slot.expires_at),
+            publisher: None,
         }
     }
 

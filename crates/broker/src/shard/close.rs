@@ -169,12 +169,14 @@ impl Shard {
         let stored = self.residents.messages.get(will);
         let (topic, properties, payload): (String, Vec<u8>, Vec<u8>) =
             (stored.topic.into(), stored.properties.into(), stored.payload.into());
+        let publisher = Some(self.session_ref(slot));
         let expires_at = expiry_s.map(|seconds| now.wall.plus_s(seconds.into()));
         let message = crate::Message {
             topic: &topic,
             properties: &properties,
             payload: &payload,
             expires_at,
+            publisher,
             ..stored
         };
         if let Some(session) = self.residents.sessions.at(slot) {
