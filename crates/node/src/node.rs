@@ -232,7 +232,6 @@ fn assemble(
         write_timeout_ms: u64::try_from(setup.write_timeout.as_millis()).unwrap_or(u64::MAX),
         clients_max: setup.clients_max,
         next_watch: Mono(0),
-        more_work: false,
         stopping: None,
     })
 }

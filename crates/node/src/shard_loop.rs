@@ -56,8 +56,6 @@ pub(crate) struct ShardLoop {
     pub(crate) write_timeout_ms: u64,
     pub(crate) clients_max: usize,
     pub(crate) next_watch: Mono,
-    /// The core has long work that it does in slices.
-    pub(crate) more_work: bool,
     /// Set by a graceful stop: the moment its patience ends.
     pub(crate) stopping: Option<Mono>,
 }
@@ -114,7 +112,7 @@ impl ShardLoop {
     /// How long there is nothing to do. `None`: until something happens.
     fn sleep_for(&self) -> Option<Duration> {
         let links = &self.links;
-        let busy = self.more_work
+        let busy = self.shard.has_work()
             || !(links.ready.is_empty()
                 && links.dirty.is_empty()
                 && links.broken.is_empty()
@@ -297,7 +295,7 @@ impl ShardLoop {
         if self.shard.next_timeout().is_some_and(|moment| moment <= now.mono) {
             self.shard.timeout(now, &mut self.links);
         }
-        self.more_work = self.shard.work(now, &mut self.links);
+        self.shard.work(now, &mut self.links);
         if self.links.lingering.iter().any(|(_, deadline)| *deadline <= now.mono) {
             self.links.flush_lingering();
         }

@@ -30,7 +30,8 @@ enum Slice {
 }
 
 impl Shard {
-    /// Whether [`Shard::work`] has something to do.
+    /// Whether [`Shard::work`] has something to do at once. Ask at the end of the turn: an output that
+    /// was written meanwhile may have made room.
     pub fn has_work(&self) -> bool {
         self.handouts_wait
     }
