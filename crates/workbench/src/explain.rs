@@ -120,6 +120,7 @@ fn shape(
         fields,
         findings,
         repair,
+        dialect: None,
     }
 }
 

@@ -67,6 +67,38 @@ pub struct Packet {
     pub findings: Vec<Finding>,
     /// All findings repaired together, where one repair alone does not make it clean.
     pub repair: Option<Vec<u8>>,
+    /// What the rules of a cloud say about it; `None` if nothing in it speaks of a cloud.
+    pub dialect: Option<DialectLayer>,
+}
+
+/// A cloud whose own rules lie on top of MQTT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// China Mobile OneNET.
+    OneNet,
+    /// Aliyun IoT Platform.
+    Aliyun,
+}
+
+impl Dialect {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dialect::OneNet => "onenet",
+            Dialect::Aliyun => "aliyun",
+        }
+    }
+}
+
+/// What a cloud's own rules say about a packet. It stands apart from what the standard says: a
+/// packet may be perfect MQTT and still nothing its cloud understands. The fields of the layer are
+/// inside the fields that carry them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DialectLayer {
+    /// Whose rules.
+    pub dialect: Dialect,
+    /// What is wrong with it by these rules; a `statement` here names the vendor's rule.
+    pub findings: Vec<Finding>,
 }
 
 /// One field; groups hold others.
@@ -91,12 +123,14 @@ pub struct Field {
 }
 
 /// The value of a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum FieldValue {
     /// None of its own: it holds fields.
     Group,
     /// A number.
     Number(u64),
+    /// A number of a payload: it may be negative or have a fraction.
+    Real(f64),
     /// A flag.
     Flag(bool),
     /// Text.
@@ -189,21 +223,27 @@ pub enum Outcome {
 }
 
 impl Explanation {
-    /// The worst of it.
+    /// The worst of it, by the standard and by the rules of a cloud.
     pub fn outcome(&self) -> Outcome {
         let strays = !self.skipped.is_empty() || self.rest.as_ref().is_some_and(|rest| rest.needs.is_none());
+        let mut findings = self.findings().chain(self.dialect_findings());
         if self.packets.is_empty() {
             Outcome::NothingDecodable
-        } else if strays || self.findings().any(|finding| finding.severity >= Severity::Suspicion) {
+        } else if strays || findings.any(|finding| finding.severity >= Severity::Suspicion) {
             Outcome::Faulty
         } else {
             Outcome::Clean
         }
     }
 
-    /// The findings of all packets.
+    /// The findings of all packets by the standard.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.packets.iter().flat_map(|packet| &packet.findings)
+    }
+
+    /// The findings of all packets by the rules of their clouds.
+    pub fn dialect_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.packets.iter().filter_map(|packet| packet.dialect.as_ref()).flat_map(|layer| &layer.findings)
     }
 }
 

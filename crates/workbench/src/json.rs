@@ -1,7 +1,9 @@
 //! The stable JSON shape of an explanation, the same for `hexmq explain --json` and the HTTP API.
 //!
 //! Beyond packets and rest it tells `skipped` bytes, and of a begun packet its `needs` and the
-//! fields that are there.
+//! fields that are there. A packet in which a cloud's own rules apply has a `dialect` with the
+//! cloud's `name` and with `faults` of the same shape as the packet's; those of the standard stay
+//! alone in the packet's `faults`.
 
 use serde_json::{Map, Value, json};
 
@@ -31,6 +33,10 @@ fn packet(packet: &Packet) -> Value {
     });
     if let (Some(repair), Some(object)) = (&packet.repair, object.as_object_mut()) {
         object.insert("repair_hex".to_owned(), plain_hex(repair).into());
+    }
+    if let (Some(layer), Some(object)) = (&packet.dialect, object.as_object_mut()) {
+        let findings: Vec<Value> = layer.findings.iter().map(finding).collect();
+        object.insert("dialect".to_owned(), json!({ "name": layer.dialect.name(), "faults": findings }));
     }
     object
 }
@@ -64,6 +70,7 @@ fn value(value: &FieldValue) -> (Value, Option<&'static str>) {
     match value {
         FieldValue::Group => (Value::Null, None),
         FieldValue::Number(number) => ((*number).into(), None),
+        FieldValue::Real(number) => ((*number).into(), None),
         FieldValue::Flag(flag) => ((*flag).into(), None),
         FieldValue::Text(text) => (text.as_str().into(), None),
         FieldValue::Bytes(bytes) => match FieldValue::is_printable(bytes) {

@@ -18,7 +18,8 @@ mod width;
 
 pub use explain::explain;
 pub use explanation::{
-    Explanation, Field, FieldValue, Finding, Options, Outcome, Packet, Rest, Severity, Side, Skipped,
+    Dialect, DialectLayer, Explanation, Field, FieldValue, Finding, Options, Outcome, Packet, Rest, Severity,
+    Side, Skipped,
 };
 pub use hex::{HexError, HexErrorKind, parse_hex, plain_hex, spaced_hex};
 /// The protocol version to read with, for callers that know nothing else of packets.

@@ -234,6 +234,7 @@ fn value(field: &Field, language: Language) -> Option<String> {
             "reserved" if field.bits == Some((0, 4)) => format!("{number:04b}"),
             _ => number.to_string(),
         },
+        FieldValue::Real(number) => number.to_string(),
         FieldValue::Flag(flag) => u8::from(*flag).to_string(),
         FieldValue::Text(text) => quoted(text),
         FieldValue::Bytes(bytes) => match FieldValue::is_printable(bytes) {

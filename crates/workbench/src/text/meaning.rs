@@ -41,6 +41,7 @@ pub(crate) fn meaning(field: &Field, context: Context) -> String {
         FieldValue::Flag(value) => flag_meaning(field.name, *value, context.language),
         FieldValue::Text(value) => of_text(field.name, value, context),
         FieldValue::Group | FieldValue::Bytes(_) => of_bytes(field, context),
+        FieldValue::Real(_) => None,
     };
     of_value.unwrap_or_else(|| about(field.name, context.language))
 }
