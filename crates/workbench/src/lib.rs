@@ -9,6 +9,7 @@ mod explanation;
 mod hex;
 mod json;
 mod language;
+pub mod recording;
 mod render;
 mod repair;
 mod stream;
