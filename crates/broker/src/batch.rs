@@ -14,7 +14,7 @@ pub struct Batch {
 }
 
 /// One application message as it is routed: the topic, what travels with it, and where it may go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Message<'a> {
     /// Whose topics these are.
     pub namespace: Namespace,

@@ -14,11 +14,13 @@ mod event;
 mod home;
 mod ids;
 mod index;
+mod journal;
 mod layout;
 mod limits;
 mod matches;
 mod message;
 mod port;
+mod record;
 mod residents;
 mod retained;
 mod room;
@@ -26,16 +28,20 @@ mod session;
 mod shard;
 mod shared;
 mod slots;
+mod stored;
 mod wheel;
 
 pub use batch::{Audience, Batch, Message};
 pub use event::{CloseReason, DropReason, Event, Level, Refusal};
 pub use home::{SessionKey, claim, home};
 pub use ids::{ConnId, Namespace, SessionRef, ShardId};
+pub use journal::{Condition, Fetch, FetchKind, Fetched, Journal, Listener};
 pub use limits::Limits;
 pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Peer, Permit, Question, Sink};
+pub use record::{Destination, QueuedTerms, Record, Serial};
 pub use shard::{Lost, Shard};
 pub use shared::{Census, Shared};
+pub use stored::{Numbers, StoredRetained, StoredSession, StoredTransit, StoredWill};
 
 /// The stores, open to benches and simulation.
 pub mod store {
