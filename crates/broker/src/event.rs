@@ -167,6 +167,8 @@ pub enum Event<'a> {
         peer: &'a Peer,
         /// Client Identifier, once there is a session.
         client_identifier: Option<&'a str>,
+        /// Protocol version, once there is a session.
+        version: Option<Version>,
         /// Why.
         reason: CloseReason,
         /// The rule that was broken, if one was.
@@ -309,7 +311,7 @@ impl fmt::Display for Event<'_> {
                     _ => Ok(()),
                 }
             }
-            Event::Disconnected { peer, client_identifier, reason, fault } => {
+            Event::Disconnected { peer, client_identifier, reason, fault, .. } => {
                 match client_identifier {
                     Some(id) => write!(f, "{id:?} at {} disconnected: {reason}", peer.address)?,
                     None => write!(f, "{} disconnected: {reason}", peer.address)?,

@@ -39,7 +39,7 @@ pub use journal::{Condition, Fetch, FetchKind, Fetched, Journal, Listener};
 pub use limits::Limits;
 pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Peer, Permit, Question, Sink};
 pub use record::{Destination, QueuedTerms, Record, Serial};
-pub use shard::{Lost, Shard};
+pub use shard::{Caller, Lost, Shard};
 pub use shared::{Census, Shared};
 pub use stored::{Numbers, StoredRetained, StoredSession, StoredTransit, StoredWill};
 

@@ -104,7 +104,8 @@ impl Shard {
         let Stage::Connected(connected) = stage else {
             // A refusal has told its own event.
             if reason != CloseReason::Refused && reason != CloseReason::ConnectIncomplete {
-                out.tell(Event::Disconnected { peer: &peer, client_identifier: None, reason, fault });
+                let (client_identifier, version) = (None, None);
+                out.tell(Event::Disconnected { peer: &peer, client_identifier, version, reason, fault });
             }
             return;
         };
@@ -112,7 +113,8 @@ impl Shard {
         if let Some(session) = self.residents.sessions.at_mut(connected.session) {
             session.conn = None;
             let client_identifier = Some(&*session.key.identifier);
-            out.tell(Event::Disconnected { peer: &peer, client_identifier, reason, fault });
+            let version = Some(connected.version);
+            out.tell(Event::Disconnected { peer: &peer, client_identifier, version, reason, fault });
             session.show_room();
         }
         self.leave(connected, now, out);

@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod authenticate;
+mod callers;
 mod close;
 mod door;
 mod handout;
@@ -27,6 +28,7 @@ use crate::{
     Answer, Audience, Batch, Census, CloseReason, ConnId, Event, Flow, HoldId, Limits, Peer, SessionRef,
     ShardId, Shared, Sink,
 };
+pub use callers::Caller;
 use sys::Sys;
 use timers::Timer;
 

@@ -1,0 +1,36 @@
+//! Who is at the other end of the connections, for those that look from outside.
+
+use super::Shard;
+use crate::connection::Stage;
+use crate::{ConnId, Peer};
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Where from.
+    pub peer: &'a Peer,
+    /// Client Identifier, once a CONNECT was read; assigned ones included.
+    pub client_identifier: Option<&'a str>,
+}
+
+impl Shard {
+    /// Who is at the other end; `None` for a connection that is gone.
+    pub fn caller(&self, conn: ConnId) -> Option<Caller<'_>> {
+        let connection = self.residents.connections.get(conn.slot, conn.generation)?;
+        let client_identifier = match &connection.stage {
+            Stage::AwaitingConnect => None,
+            Stage::Authenticating(waiting) => Some(&*waiting.identifier),
+            Stage::Connected(_) => self.client_identifier(conn),
+        };
+        Some(Caller { peer: &connection.peer, client_identifier })
+    }
+
+    /// All connections of this shard.
+    pub fn callers(&self) -> impl Iterator<Item = (ConnId, Caller<'_>)> {
+        let connections = &self.residents.connections;
+        connections.slots().into_iter().filter_map(|slot| {
+            let conn = ConnId { slot, generation: connections.generation(slot) };
+            Some((conn, self.caller(conn)?))
+        })
+    }
+}
