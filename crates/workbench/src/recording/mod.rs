@@ -9,13 +9,17 @@
 //! [`LINE_MAX`] bytes, whatever the file is; what cannot be read is told with its line.
 
 mod line;
+mod mask;
 mod read;
 mod time;
 mod write;
 
 #[cfg(test)]
+mod mask_tests;
+#[cfg(test)]
 mod tests;
 
+pub use mask::{Masking, PasswordMask, mask_passwords};
 pub use read::{ReadError, ReadErrorKind, Reader};
 pub use time::Timestamp;
 pub use write::Writer;
