@@ -92,7 +92,11 @@ impl ShardLoop {
             PeerAddress::Tcp(_) => accepted.peer.to_string(),
         };
         let peer = ShardLoop::peer(address, accepted.peer.is_loopback(), gate.listener);
-        self.admit(Newcomer { stream: accepted.stream, peer, bytes: Vec::new() }, self.shards > 1);
+        let mut newcomer = Newcomer { stream: accepted.stream, peer, bytes: Vec::new(), tape: None };
+        if self.links.taping {
+            newcomer.tape = self.links.tape_for(&newcomer.peer);
+        }
+        self.admit(newcomer, self.shards > 1);
     }
 
     /// Takes a connection in. `lobby`: it is not known yet where its session lives.
@@ -107,6 +111,7 @@ impl ShardLoop {
         if let Some(peer) = lobby_peer {
             link.enter_lobby(peer);
         }
+        link.put_tape(newcomer.tape);
         // Most clients have spoken by now. What they said may show that the connection belongs
         // to another shard, or end it, before it costs a registration here.
         link.flags.unread = newcomer.bytes.is_empty();

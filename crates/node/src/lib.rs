@@ -21,8 +21,12 @@ mod mailbox;
 mod node;
 mod shard_loop;
 mod tap;
+mod tape;
+mod witness;
 
 pub use authority::{Authority, Decision};
 pub use clock::Clock;
 pub use node::{Counted, Handle, Node, Setup};
 pub use tap::{Notice, Tap};
+pub use tape::Tape;
+pub use witness::{Grounds, Rejection};

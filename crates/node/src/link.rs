@@ -7,6 +7,8 @@ use hexmq_session::Mono;
 use hexmq_transport::Stream;
 use hexmq_wire::{FrameStatus, Framer, scan_frame};
 
+use crate::tape::{Tape, Taped};
+
 /// A connection. While it is idle it owns no buffer, so it is kept small: there are many.
 pub(crate) struct Link {
     pub(crate) stream: Stream,
@@ -36,6 +38,16 @@ struct Extra {
     stash: Vec<u8>,
     /// Where it comes from, until the first packet has shown where its session lives.
     lobby: Option<Peer>,
+    /// The CONNECT, while its answer is awaited.
+    connect: Option<Box<[u8]>>,
+    /// Who records what crosses it.
+    tape: Option<Box<dyn Tape>>,
+}
+
+impl Extra {
+    fn is_empty(&self) -> bool {
+        self.stash.is_empty() && self.lobby.is_none() && self.connect.is_none() && self.tape.is_none()
+    }
 }
 
 /// Where a connection stands.
@@ -67,6 +79,8 @@ pub(crate) struct Flags {
     pub(crate) greeted: bool,
     /// The peer may still be sending when the connection is dropped.
     pub(crate) goodbye: bool,
+    /// What crosses it is recorded.
+    pub(crate) taped: bool,
 }
 
 /// What a write came to.
@@ -116,7 +130,12 @@ impl Link {
             return Flushed::Broken;
         }
         let Some(outbox) = &mut self.outbox else { return Flushed::All };
-        let flushed = outbox.write(&mut self.stream, now);
+        let flushed = match self.extra.as_mut().and_then(|extra| extra.tape.as_deref_mut()) {
+            Some(tape) if self.flags.taped => {
+                outbox.write(&mut Taped { stream: &mut self.stream, tape }, now)
+            }
+            _ => outbox.write(&mut self.stream, now),
+        };
         match flushed {
             Flushed::All => self.flags.blocked = false,
             Flushed::Some if self.flags.blocked => {}
@@ -140,9 +159,7 @@ impl Link {
     pub(crate) fn take_stash(&mut self) -> Vec<u8> {
         let Some(extra) = &mut self.extra else { return Vec::new() };
         let stash = std::mem::take(&mut extra.stash);
-        if extra.lobby.is_none() {
-            self.extra = None;
-        }
+        self.settle_extra();
         stash
     }
 
@@ -161,10 +178,52 @@ impl Link {
     pub(crate) fn leave_lobby(&mut self) -> Option<Peer> {
         let extra = self.extra.as_mut()?;
         let peer = extra.lobby.take();
-        if extra.stash.is_empty() {
+        self.settle_extra();
+        peer
+    }
+
+    fn settle_extra(&mut self) {
+        if self.extra.as_ref().is_some_and(|extra| extra.is_empty()) {
             self.extra = None;
         }
-        peer
+    }
+
+    /// The bytes kept, where they are.
+    pub(crate) fn stashed(&self) -> &[u8] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.stash)
+    }
+
+    /// Keeps the CONNECT until its answer is there.
+    pub(crate) fn keep_connect(&mut self, connect: &[u8]) {
+        self.extra.get_or_insert_default().connect = Some(connect.into());
+    }
+
+    /// Takes the CONNECT that was kept.
+    pub(crate) fn take_connect(&mut self) -> Option<Box<[u8]>> {
+        let connect = self.extra.as_mut()?.connect.take();
+        self.settle_extra();
+        connect
+    }
+
+    /// Has what crosses it recorded from now on, or not.
+    pub(crate) fn put_tape(&mut self, tape: Option<Box<dyn Tape>>) {
+        self.flags.taped = tape.is_some();
+        if tape.is_some() {
+            self.extra.get_or_insert_default().tape = tape;
+        }
+    }
+
+    /// Takes out who records.
+    pub(crate) fn take_tape(&mut self) -> Option<Box<dyn Tape>> {
+        self.flags.taped = false;
+        let tape = self.extra.as_mut()?.tape.take();
+        self.settle_extra();
+        tape
+    }
+
+    /// Who records what crosses it.
+    pub(crate) fn tape_mut(&mut self) -> Option<&mut (dyn Tape + 'static)> {
+        self.extra.as_mut()?.tape.as_deref_mut()
     }
 
     /// Whether there is something to do once it may be read again.
@@ -172,9 +231,14 @@ impl Link {
         self.extra.is_some()
     }
 
+    /// The bytes of the unfinished packet.
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.framer.as_ref().map_or(&[], |framer| framer.rest())
+    }
+
     /// The unfinished packet.
     pub(crate) fn partial(&self) -> Partial {
-        let rest = self.framer.as_ref().map_or(&[][..], |framer| framer.rest());
+        let rest = self.rest();
         match scan_frame(rest, u32::MAX) {
             Ok(FrameStatus::Needs { at_least }) => Partial { received: rest.len(), missing: at_least },
             _ => Partial { received: rest.len(), missing: 0 },
@@ -194,7 +258,7 @@ impl Outbox {
         &mut self.bytes
     }
 
-    fn write(&mut self, stream: &mut Stream, now: Mono) -> Flushed {
+    fn write(&mut self, stream: &mut impl Write, now: Mono) -> Flushed {
         while self.written < self.bytes.len() {
             let waiting = self.bytes.get(self.written..).unwrap_or_default();
             match stream.write(waiting) {

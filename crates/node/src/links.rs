@@ -17,6 +17,7 @@ use crate::authority::{Authority, Decision, Desk};
 use crate::link::{Flushed, Link, Outbox, deserves_goodbye};
 use crate::mailbox::{Mailbox, Newcomer};
 use crate::tap::{Notice, Tap};
+use crate::witness::Witness;
 
 /// More output than this for one connection is offered to the kernel at once, within the turn.
 const EARLY_WRITE_BYTES: usize = 256 << 10;
@@ -50,6 +51,9 @@ pub(crate) struct Links {
     /// Where output for a connection that is gone ends.
     void: Vec<u8>,
     low_mark: usize,
+    /// Somebody may want connections recorded: they are to be asked about.
+    pub(crate) taping: bool,
+    pub(crate) witness: Witness,
     outside: Outside,
 }
 
@@ -101,6 +105,8 @@ impl Links {
             pool: Pool::default(),
             void: Vec::new(),
             low_mark,
+            taping: false,
+            witness: Witness::default(),
             outside,
         }
     }
@@ -238,12 +244,13 @@ impl Links {
     /// Takes over a connection that is leaving this shard's poll for another's.
     pub(crate) fn hand_over(&mut self, home: ShardId, mut link: Link, bytes: Vec<u8>) {
         let Some(peer) = link.leave_lobby() else { return };
+        let tape = link.take_tape();
         if link.flags.registered {
             // If this fails the descriptor is unknown to the poll, which is what is wanted.
             let _ = self.outside.registry.deregister(&mut link.stream);
         }
         if let Some(lane) = self.lanes.get_mut(usize::from(home.0)) {
-            lane.newcomers.push(Newcomer { stream: link.stream, peer, bytes });
+            lane.newcomers.push(Newcomer { stream: link.stream, peer, bytes, tape });
         }
     }
 
@@ -290,6 +297,8 @@ impl Sink for Links {
     fn close(&mut self, conn: ConnId, reason: CloseReason) {
         let Some(mut link) = self.remove(conn) else { return };
         link.flags.goodbye = deserves_goodbye(reason);
+        link.tape_ends(reason);
+        self.witness.last_words(&mut link, reason);
         self.departing.push(link);
     }
 
@@ -337,6 +346,7 @@ impl Sink for Links {
 
     fn tell(&mut self, event: Event<'_>) {
         self.outside.tap.event(self.me, &event);
+        self.hear(&event);
     }
 }
 

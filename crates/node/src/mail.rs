@@ -30,9 +30,16 @@ impl ShardLoop {
 
     fn open_letter(&mut self, letter: Letter) {
         let now = self.links.now;
+        // Who asks may have given up waiting for the reply.
         match letter {
-            Letter::Answer(hold, answer) => self.shard.answered(hold, answer, now, &mut self.links),
-            // The asker may have given up waiting.
+            Letter::Answer(hold, answer) => {
+                self.shard.answered(hold, answer, now, &mut self.links);
+                self.answered(hold.conn);
+            }
+            Letter::Tapes(taping, done) => {
+                self.links.retape(&self.shard, taping);
+                let _ = done.send(self.me);
+            }
             Letter::Census(reply) => drop(reply.send((self.me, self.shard.census()))),
             Letter::Limits(limits) => {
                 self.links.set_low_mark(crate::node::low_mark(&limits));

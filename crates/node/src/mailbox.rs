@@ -16,6 +16,8 @@ use hexmq_broker::{Answer, Batch, Census, HoldId, Limits, Peer, ShardId};
 use hexmq_transport::Stream;
 use mio::Waker;
 
+use crate::tape::Tape;
+
 /// Emptied batches a lane keeps for its sender.
 const SPARE_MAX: usize = 4;
 
@@ -55,6 +57,8 @@ pub(crate) struct Newcomer {
     pub(crate) peer: Peer,
     /// What was read: the CONNECT and whatever came with it.
     pub(crate) bytes: Vec<u8>,
+    /// Who records what crosses it.
+    pub(crate) tape: Option<Box<dyn Tape>>,
 }
 
 /// A message from a thread that is no shard.
@@ -65,6 +69,8 @@ pub(crate) enum Letter {
     Census(Sender<(ShardId, Census)>),
     /// New bounds.
     Limits(Arc<Limits>),
+    /// Ask anew which connections are recorded, and say when that is done. `true`: some may be.
+    Tapes(bool, Sender<ShardId>),
     /// Stop gracefully.
     Stop,
 }

@@ -175,6 +175,25 @@ impl Handle {
         }
     }
 
+    /// Has all shards ask their tap anew which connections are recorded, and waits at most
+    /// `patience`: what is read after that is recorded as the tap has said. `taping`: whether it is to
+    /// be asked about connections that come, too. Returns the shards that have not done it in time.
+    pub fn retape(&self, taping: bool, patience: Duration) -> Vec<ShardId> {
+        let (done, answers) = channel();
+        for mailbox in self.mailboxes.iter() {
+            mailbox.send(Letter::Tapes(taping, done.clone()));
+        }
+        drop(done);
+        let deadline = Instant::now() + patience;
+        let mut silent: Vec<ShardId> = (0..self.mailboxes.len() as u16).map(ShardId).collect();
+        while !silent.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(shard) = answers.recv_timeout(left) else { break };
+            silent.retain(|silent| *silent != shard);
+        }
+        silent
+    }
+
     /// What the shards have in common.
     pub fn shared(&self) -> &Shared {
         &self.shared

@@ -24,6 +24,7 @@ use crate::links::{Links, conn};
 use crate::lobby;
 use crate::mailbox::Mailbox;
 use crate::tap::Notice;
+use crate::tape::reason_of;
 
 /// The token of the mailbox's waker.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -184,6 +185,11 @@ impl ShardLoop {
         match link.stream.read(&mut buffer) {
             Ok(0) => self.lose(conn, Lost::Closed),
             Ok(n) => {
+                if link.flags.taped
+                    && let Some(tape) = link.tape_mut()
+                {
+                    tape.received(buffer.get(..n).unwrap_or_default());
+                }
                 let more = n == buffer.len() || link.flags.hangup || !link.stream.short_read_is_empty();
                 link.flags.unread = more;
                 if self.feed(conn, buffer.get(..n).unwrap_or_default()) && more {
@@ -211,12 +217,17 @@ impl ShardLoop {
             };
             let mut framer = link.take_framer(maximum);
             let fed = self.frames(conn, &mut framer, input);
-            let Some(link) = self.links.get_mut(conn) else { return false };
+            let Some(link) = self.links.get_mut(conn) else {
+                let consumed = fed.map_or(input.len(), |fed| fed.consumed);
+                self.links.testify(input.get(consumed..).unwrap_or_default());
+                return false;
+            };
             link.return_framer(framer);
             let fed = match fed {
                 Ok(fed) => fed,
                 Err(error) => {
                     self.shard.unframed(conn, error, self.links.now, &mut self.links);
+                    self.links.testify(&[]);
                     return false;
                 }
             };
@@ -225,6 +236,9 @@ impl ShardLoop {
                 None => return true,
                 Some(Stop::Greeted) => {
                     link.flags.greeted = true;
+                    if self.links.taping {
+                        self.links.identified(&self.shard, conn, rest);
+                    }
                     input = rest;
                 }
                 Some(stop) => return self.stopped(conn, stop, rest),
@@ -238,7 +252,9 @@ impl ShardLoop {
         let (shard, links) = (&mut self.shard, &mut self.links);
         let (me, shards, seed) = (self.me, self.shards, self.seed);
         let greeted = links.get(conn).is_some_and(|link| link.flags.greeted);
-        framer.feed(input, |frame: Frame<'_>| {
+        let (buffered, mut framed) = (framer.buffered(), 0);
+        let fed = framer.feed(input, |frame: Frame<'_>| {
+            framed += frame.bytes.len();
             if !greeted && links.get(conn).is_some_and(Link::in_lobby) {
                 let home = lobby::home_of(frame, shards, seed).unwrap_or(me);
                 if home != me {
@@ -249,11 +265,24 @@ impl ShardLoop {
             let now = links.now;
             match shard.receive(conn, frame, now, links) {
                 Flow::Continue if greeted => ControlFlow::Continue(()),
-                Flow::Continue => ControlFlow::Break(Stop::Greeted),
-                Flow::Pause => ControlFlow::Break(Stop::Pause),
-                Flow::Closed => ControlFlow::Break(Stop::Closed),
+                Flow::Continue => {
+                    links.keep_first(conn, frame, false);
+                    ControlFlow::Break(Stop::Greeted)
+                }
+                Flow::Pause => {
+                    links.keep_first(conn, frame, !greeted);
+                    ControlFlow::Break(Stop::Pause)
+                }
+                Flow::Closed => {
+                    links.witness.saw(frame.bytes);
+                    ControlFlow::Break(Stop::Closed)
+                }
             }
-        })
+        });
+        if fed.is_err() {
+            links.witness.show_unframed(framer, buffered, framed, input);
+        }
+        fed
     }
 
     /// A frame's handler broke off. Always `false`.
@@ -285,15 +314,21 @@ impl ShardLoop {
 
     /// The network connection is gone.
     pub(crate) fn lose(&mut self, conn: ConnId, why: Lost) {
-        let Some(link) = self.links.remove(conn) else { return };
+        let Some(mut link) = self.links.remove(conn) else { return };
+        link.tape_ends(reason_of(why));
+        if !link.flags.greeted {
+            self.links.witness.show(link.rest());
+        }
         self.links.dismiss(link, false);
         self.shard.lost(conn, why, self.links.now, &mut self.links);
+        self.links.testify(&[]);
     }
 
     fn pass_time(&mut self) {
         let now = self.links.now;
         if self.shard.next_timeout().is_some_and(|moment| moment <= now.mono) {
             self.shard.timeout(now, &mut self.links);
+            self.links.testify(&[]);
         }
         self.shard.work(now, &mut self.links);
         if self.links.lingering.iter().any(|(_, deadline)| *deadline <= now.mono) {

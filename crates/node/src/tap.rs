@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io;
 
-use hexmq_broker::{Event, Level, ShardId};
+use hexmq_broker::{Caller, Event, Level, ShardId};
+
+use crate::tape::Tape;
+use crate::witness::Rejection;
 
 /// Listens to a server. Called on the shards' threads: it must not wait.
 pub trait Tap: Send + Sync + 'static {
@@ -11,6 +14,25 @@ pub trait Tap: Send + Sync + 'static {
     fn event(&self, shard: ShardId, event: &Event<'_>);
     /// Something happened in the loop around it.
     fn notice(&self, shard: ShardId, notice: &Notice<'_>);
+
+    /// A connection was refused, or closed for what it had sent. It follows the event that tells so.
+    fn rejected(&self, _shard: ShardId, _rejection: &Rejection<'_>) {}
+
+    /// Whether what crosses a connection is to be recorded. Asked only while
+    /// [`Handle::retape`](crate::Handle::retape) says that something may be: when the connection is
+    /// accepted, again when its CONNECT has been read, and when the rules change.
+    ///
+    /// `first` is what the client has sent up to now where that is at hand, from its CONNECT on; `old` is
+    /// who has been recording. Who is returned records from now on.
+    fn tape(
+        &self,
+        _shard: ShardId,
+        _caller: Caller<'_>,
+        _first: &[u8],
+        _old: Option<Box<dyn Tape>>,
+    ) -> Option<Box<dyn Tape>> {
+        None
+    }
 }
 
 /// What happens outside the core.

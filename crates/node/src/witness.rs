@@ -1,0 +1,269 @@
+//! What was seen of connections that were refused, or closed for what they had sent.
+//!
+//! The core tells that it refuses, and has no bytes; the loop has the bytes in its hands and does not
+//! know why. A [`Witness`] puts the two together, within one step of the loop. While nobody is refused
+//! it does nothing.
+
+use hexmq_broker::{CloseReason, Event, Peer, Refusal};
+use hexmq_wire::{Fault, Framer, Version};
+
+use crate::link::Link;
+use crate::links::Links;
+
+/// Bytes kept of one refused packet; of what is longer only its length is told.
+const BYTES_MAX: usize = 64 << 10;
+
+/// A connection that was refused, or closed for what it had sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Rejection<'a> {
+    /// Where from.
+    pub peer: &'a Peer,
+    /// Client Identifier, as far as it is known.
+    pub client_identifier: Option<&'a str>,
+    /// Why.
+    pub grounds: Grounds,
+    /// The rule that was broken, if one was. Its offset counts from the start of `bytes`.
+    pub fault: Option<Fault>,
+    /// The version that was agreed on, once there was a session.
+    pub version: Option<Version>,
+    /// The packet it is about, as far as it came, at most 64 KiB of it. Behind a first packet that
+    /// cannot be read stands what came along with it.
+    pub bytes: &'a [u8],
+    /// All bytes there were.
+    pub sent: usize,
+}
+
+/// Why a connection was refused or closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// Its CONNECT was refused.
+    Refused(Refusal),
+    /// It was closed before a CONNECT was read, or later.
+    Closed(CloseReason),
+}
+
+impl Grounds {
+    /// The stable name in snake_case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Grounds::Refused(refusal) => refusal.name(),
+            Grounds::Closed(reason) => reason.name(),
+        }
+    }
+}
+
+/// Puts together what is told and what was sent.
+#[derive(Default)]
+pub(crate) struct Witness {
+    heard: Option<Box<Heard>>,
+    bytes: Option<Evidence>,
+}
+
+struct Heard {
+    peer: Peer,
+    client_identifier: Option<Box<str>>,
+    grounds: Grounds,
+    fault: Option<Fault>,
+    version: Option<Version>,
+    /// The first packet cannot be read, so nobody knows where it ends.
+    unread: bool,
+}
+
+#[derive(Default)]
+struct Evidence {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Evidence {
+    fn add(&mut self, bytes: &[u8]) {
+        let room = BYTES_MAX.saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.sent += bytes.len();
+    }
+}
+
+impl Witness {
+    /// Whether an event is one that bytes belong to.
+    fn hear(event: &Event<'_>) -> Option<Heard> {
+        let (peer, client_identifier, grounds, fault, version) = match *event {
+            Event::Refused { peer, client_identifier, refusal, fault } => {
+                (peer, client_identifier, Grounds::Refused(refusal), fault, None)
+            }
+            Event::ConnectIncomplete { peer, .. } => {
+                (peer, None, Grounds::Closed(CloseReason::ConnectIncomplete), None, None)
+            }
+            Event::Disconnected { peer, client_identifier, version, reason, fault }
+                if is_about_bytes(reason, version.is_some()) =>
+            {
+                (peer, client_identifier, Grounds::Closed(reason), fault, version)
+            }
+            _ => return None,
+        };
+        let unread = match grounds {
+            Grounds::Refused(_) => fault.is_some(),
+            Grounds::Closed(_) => version.is_none(),
+        };
+        let client_identifier = client_identifier.map(Into::into);
+        Some(Heard { peer: peer.clone(), client_identifier, grounds, fault, version, unread })
+    }
+
+    /// The bytes a decision was about. What is there already stays.
+    pub(crate) fn show(&mut self, bytes: &[u8]) {
+        if self.bytes.is_none() {
+            self.bytes.get_or_insert_default().add(bytes);
+        }
+    }
+
+    /// A packet after which the connection was closed.
+    #[inline]
+    pub(crate) fn saw(&mut self, packet: &[u8]) {
+        if self.heard.is_some() {
+            self.show(packet);
+        }
+    }
+
+    /// The bytes of a stream from which no further frame can be taken: `buffered` ones stood in the
+    /// framer before `input` came, and `framed` of them all went into frames.
+    #[cold]
+    pub(crate) fn show_unframed(&mut self, framer: &Framer, buffered: usize, framed: usize, input: &[u8]) {
+        let mut evidence = Evidence::default();
+        let taken = match framed.checked_sub(buffered) {
+            Some(taken) if framed > 0 || buffered == 0 => taken,
+            _ => {
+                evidence.add(framer.rest());
+                framer.buffered().saturating_sub(buffered)
+            }
+        };
+        evidence.add(input.get(taken..).unwrap_or_default());
+        self.bytes = Some(evidence);
+    }
+
+    /// A connection is being closed: what is kept of it is what this is about.
+    pub(crate) fn last_words(&mut self, link: &mut Link, reason: CloseReason) {
+        if let Some(connect) = link.take_connect() {
+            self.show(&connect);
+        } else if reason == CloseReason::ConnectIncomplete {
+            self.show(link.rest());
+        }
+    }
+}
+
+/// Whether a connection was closed for its bytes; before a session there is, also whether it was
+/// given up in the middle of its first packet.
+fn is_about_bytes(reason: CloseReason, connected: bool) -> bool {
+    match reason {
+        CloseReason::MalformedPacket
+        | CloseReason::ProtocolError
+        | CloseReason::PacketTooLarge
+        | CloseReason::ReceiveMaximumExceeded
+        | CloseReason::TopicAliasInvalid
+        | CloseReason::TopicNameInvalid
+        | CloseReason::ConnectExpected => true,
+        CloseReason::ConnectionClosed | CloseReason::ConnectionReset => !connected,
+        _ => false,
+    }
+}
+
+impl Links {
+    /// Remembers what is told until the bytes are there.
+    pub(crate) fn hear(&mut self, event: &Event<'_>) {
+        if let Some(heard) = Witness::hear(event) {
+            if self.witness.heard.is_some() {
+                self.testify(&[]);
+            }
+            self.witness.heard = Some(Box::new(heard));
+        }
+    }
+
+    /// Tells what was heard together with what was seen, if anything was heard. `rest`: what came
+    /// along behind the packet.
+    #[inline]
+    pub(crate) fn testify(&mut self, rest: &[u8]) {
+        if self.witness.heard.is_some() || self.witness.bytes.is_some() {
+            self.tell_rejection(rest);
+        }
+    }
+
+    #[cold]
+    fn tell_rejection(&mut self, rest: &[u8]) {
+        let evidence = self.witness.bytes.take();
+        let Some(heard) = self.witness.heard.take() else { return };
+        let mut evidence = evidence.unwrap_or_default();
+        if heard.unread {
+            evidence.add(rest);
+        }
+        let gone = Grounds::Closed(CloseReason::ConnectionClosed);
+        let reset = Grounds::Closed(CloseReason::ConnectionReset);
+        // Who looks whether a port is open comes and goes without a word: nothing to tell.
+        if evidence.sent == 0 && (heard.grounds == gone || heard.grounds == reset) {
+            return;
+        }
+        let rejection = Rejection {
+            peer: &heard.peer,
+            client_identifier: heard.client_identifier.as_deref(),
+            grounds: heard.grounds,
+            fault: heard.fault,
+            version: heard.version,
+            bytes: &evidence.bytes,
+            sent: evidence.sent,
+        };
+        self.outside().tap.rejected(self.me, &rejection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+
+    /// Feeds `pieces` until the framer gives up, and returns what the witness saw.
+    fn unframed(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut framer = Framer::new(16);
+        for piece in pieces {
+            let (buffered, mut framed) = (framer.buffered(), 0);
+            let fed = framer.feed(piece, |frame| {
+                framed += frame.bytes.len();
+                ControlFlow::<()>::Continue(())
+            });
+            if fed.is_err() {
+                let mut witness = Witness::default();
+                witness.show_unframed(&framer, buffered, framed, piece);
+                return witness.bytes.map(|evidence| evidence.bytes).unwrap_or_default();
+            }
+        }
+        panic!("the framer took everything");
+    }
+
+    #[test]
+    fn the_packet_that_cannot_be_framed_is_seen_from_its_first_byte_however_it_comes() {
+        let too_large: &[u8] = &[0x30, 0x7F, 1, 2, 3];
+        let too_long: &[u8] = &[0x30, 0x80, 0x80, 0x80, 0x80, 1, 9, 9];
+        let ping: &[u8] = &[0xC0, 0];
+        for bad in [too_large, too_long] {
+            for before in 0..3 {
+                let stream = [ping.repeat(before), bad.to_vec()].concat();
+                for cut in 0..stream.len() {
+                    let (first, second) = stream.split_at(cut);
+                    let seen = unframed(&[first, second]);
+                    // What had not arrived when the framer gave up cannot have been seen.
+                    assert!(bad.starts_with(&seen) && seen.len() >= 2, "{cut}: {seen:02x?}");
+                    if cut <= ping.len() * before + 1 {
+                        assert_eq!(seen, bad, "{cut}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_so_much_is_kept_and_the_rest_is_counted() {
+        let mut evidence = Evidence::default();
+        evidence.add(&[1; BYTES_MAX - 1]);
+        evidence.add(&[2; 10]);
+        evidence.add(&[3; 10]);
+        assert_eq!((evidence.bytes.len(), evidence.sent), (BYTES_MAX, BYTES_MAX + 19));
+        assert_eq!(evidence.bytes.last(), Some(&2));
+    }
+}
