@@ -10,6 +10,7 @@
 
 mod line;
 mod mask;
+mod pcapng;
 mod read;
 mod time;
 mod write;
@@ -17,9 +18,12 @@ mod write;
 #[cfg(test)]
 mod mask_tests;
 #[cfg(test)]
+mod pcapng_tests;
+#[cfg(test)]
 mod tests;
 
 pub use mask::{Masking, PasswordMask, mask_passwords};
+pub use pcapng::{PcapngWriter, entry_of_comment, write_pcapng};
 pub use read::{ReadError, ReadErrorKind, Reader};
 pub use time::Timestamp;
 pub use write::Writer;
