@@ -77,6 +77,13 @@ impl CivilTime {
         Some(CivilTime { millisecond, zone: zone(rest)?, ..time })
     }
 
+    /// Year since 2000, month, day, hour, minute and second, one byte each; `None` for years that
+    /// one byte cannot say. Milliseconds and zone are left out.
+    pub fn six_bytes(self) -> Option<[u8; 6]> {
+        let year = u8::try_from(self.year.checked_sub(2000)?).ok()?;
+        Some([year, self.month, self.day, self.hour, self.minute, self.second])
+    }
+
     /// Milliseconds since 1970 UTC; `zone` in minutes east of Greenwich counts where the text named
     /// none.
     pub fn unix_ms(self, zone: i16) -> i64 {

@@ -1,0 +1,58 @@
+//! What a CONNECT says of a device: the client identifier names it, the user name its product.
+//!
+//! Which access a product has is a field of its record; nothing in a CONNECT proves it. Here is what
+//! the three strings claim, and what they look like.
+
+use crate::token;
+
+/// What a client says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// Product id: the user name.
+    pub product: &'a str,
+    /// Device id, or device name where the access is by token: the client identifier.
+    pub device: &'a str,
+    /// Auth info, API key or token: the password.
+    pub password: &'a str,
+}
+
+/// How a device signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// With auth info or an API key, by numbers for device and product.
+    Legacy,
+    /// With a token, by names.
+    Token,
+}
+
+/// The claim of a CONNECT; `None` without user name or password: then it is a plain client.
+pub fn claim<'a>(
+    client_identifier: &'a str,
+    user_name: Option<&'a str>,
+    password: Option<&'a [u8]>,
+) -> Option<Claim<'a>> {
+    let password = std::str::from_utf8(password?).ok()?;
+    Some(Claim { product: user_name?, device: client_identifier, password })
+}
+
+impl Claim<'_> {
+    /// The access that the strings look like; `None` if they do not look like OneNET at all. It is
+    /// a guess for whoever reads the bytes without knowing the product.
+    pub fn looks_like(&self) -> Option<Access> {
+        let is_number =
+            |text: &str| (4..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if token::is_meant(self.password) {
+            Some(Access::Token)
+        } else if is_number(self.product) && is_number(self.device) && !self.password.is_empty() {
+            Some(Access::Legacy)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the password looks like an API key: 28 characters of base64.
+    pub fn is_api_key(&self) -> bool {
+        let (bytes, is_base64) = token::key_bytes(self.password);
+        self.password.len() == 28 && is_base64 && bytes.len() == 20
+    }
+}
