@@ -20,17 +20,12 @@ pub trait Tap: Send + Sync + 'static {
 
     /// Whether what crosses a connection is to be recorded. Asked only while
     /// [`Handle::retape`](crate::Handle::retape) says that something may be: when the connection is
-    /// accepted, again when its CONNECT has been read, and when the rules change.
+    /// accepted, again when its CONNECT has been read, and when the rules change; not while it is
+    /// recorded, since its tape is asked then.
     ///
-    /// `first` is what the client has sent up to now where that is at hand, from its CONNECT on; `old` is
-    /// who has been recording. Who is returned records from now on.
-    fn tape(
-        &self,
-        _shard: ShardId,
-        _caller: Caller<'_>,
-        _first: &[u8],
-        _old: Option<Box<dyn Tape>>,
-    ) -> Option<Box<dyn Tape>> {
+    /// `first` is what the client has sent up to now where that is at hand, from its CONNECT on. Who is
+    /// returned records from now on.
+    fn tape(&self, _shard: ShardId, _caller: Caller<'_>, _first: &[u8]) -> Option<Box<dyn Tape>> {
         None
     }
 }

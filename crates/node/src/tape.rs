@@ -24,6 +24,9 @@ pub trait Tape: Send + 'static {
     fn sent(&mut self, bytes: &[u8]);
     /// The connection ends for this reason; last bytes may still be sent.
     fn ending(&mut self, reason: CloseReason);
+    /// Its client is known now, or the rules have changed: whether it goes on. `first` is as in
+    /// [`Tap::tape`](crate::Tap::tape); what of it was taken down already is known here.
+    fn asked_again(&mut self, caller: Caller<'_>, first: &[u8]) -> bool;
 }
 
 /// A stream and who listens in.
@@ -67,15 +70,17 @@ impl Links {
     /// Whether a connection that comes is recorded.
     #[cold]
     pub(crate) fn tape_for(&self, peer: &Peer) -> Option<Box<dyn Tape>> {
-        self.outside().tap.tape(self.me, Caller { peer, client_identifier: None }, &[], None)
+        self.outside().tap.tape(self.me, Caller { peer, client_identifier: None }, &[])
     }
 
     fn tape(&mut self, conn: ConnId, caller: Caller<'_>, first: &[u8]) {
         let me = self.me;
         let tap = std::sync::Arc::clone(&self.outside().tap);
-        if let Some(link) = self.get_mut(conn) {
-            let old = link.take_tape();
-            link.put_tape(tap.tape(me, caller, first, old));
+        let Some(link) = self.get_mut(conn) else { return };
+        match link.tape_mut().map(|tape| tape.asked_again(caller, first)) {
+            Some(true) => {}
+            Some(false) => drop(link.take_tape()),
+            None => link.put_tape(tap.tape(me, caller, first)),
         }
     }
 }
