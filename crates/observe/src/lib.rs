@@ -1,4 +1,5 @@
-//! Readers of the event stream: log lines and counters, so that the two never disagree.
+//! Readers of what a server tells: log lines and counters, so that the two never disagree, and the
+//! flight recorder.
 //!
 //! Guarantees: nothing here waits or grows. Log lines of one kind are throttled, with the number
 //! of those left out; labels of counters are the stable names of `hexmq-broker`, never anything a
@@ -7,6 +8,7 @@
 mod counters;
 mod log;
 mod prometheus;
+pub mod recorder;
 mod throttle;
 
 pub use counters::Counters;
