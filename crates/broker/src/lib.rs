@@ -38,7 +38,9 @@ pub use ids::{ConnId, Namespace, SessionRef, ShardId};
 pub use journal::{Condition, Fetch, FetchKind, Fetched, Journal, Listener};
 pub use limits::Limits;
 pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Peer, Permit, Question, Sink};
-pub use record::{Destination, QueuedTerms, Record, Serial};
+pub use record::{
+    Destination, MESSAGE_OVERHEAD_MAX, QueuedTerms, Record, RecordError, RecordFault, RecordReader, Serial,
+};
 pub use shard::{Caller, Lost, Shard};
 pub use shared::{Census, Shared};
 pub use stored::{Numbers, StoredRetained, StoredSession, StoredTransit, StoredWill};

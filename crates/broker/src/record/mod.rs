@@ -4,12 +4,19 @@
 //! store keeps them in order. Whoever applies them in that order has the durable state, whether it
 //! is the store of a running server or of one that starts again.
 
+mod code;
+mod fields;
+#[cfg(test)]
+mod tests;
+
 use std::num::NonZeroU32;
 
 use hexmq_session::Wall;
 use hexmq_wire::{PacketIdentifier, QoS, SubscriptionOptions};
 
 use crate::{Message, Namespace, ShardId};
+
+pub use code::{MESSAGE_OVERHEAD_MAX, RecordError, RecordFault, RecordReader};
 
 /// The number of a stored session or message. Never 0, and never used twice in one store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,8 +150,10 @@ pub enum Record<'a> {
     Arrived {
         /// The message.
         message: Serial,
-        /// The shard it was forwarded to.
+        /// The shard it was forwarded to,
         shard: ShardId,
+        /// and the group, which tells two ways of one message to one shard apart; see [`Destination`].
+        group: u64,
     },
     /// A Will is to be published for a session that has lost, or may lose, its connection.
     /// A later one replaces it.
