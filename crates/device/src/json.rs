@@ -98,7 +98,7 @@ pub struct JsonError {
 }
 
 /// What can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JsonErrorKind {
     /// The bytes are not UTF-8 from here on.
     NotUtf8,
