@@ -79,6 +79,7 @@ fn entry(number: u32) -> NewEntry {
         session: session(number),
         options: SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() },
         subscription_identifier: NonZeroU32::new(number % 2),
+        stored: false,
         room: None,
     }
 }
@@ -158,7 +159,11 @@ fn index_of_one_filter() {
 
 fn retained() {
     let count = 100_000;
-    let store = Retained::new(RetainedBounds { messages_max: usize::MAX, bytes_max: usize::MAX });
+    let store = Retained::new(RetainedBounds {
+        messages_max: usize::MAX,
+        bytes_max: usize::MAX,
+        memory_bytes_max: usize::MAX,
+    });
     let mut topic = String::new();
     let payload = [b'x'; 64];
     let mut set_all = || {
@@ -173,6 +178,7 @@ fn retained() {
                 payload: &payload,
                 expires: None,
                 publisher: 0,
+                serial: None,
             };
             store.set(Namespace::PLAIN, &message);
         }

@@ -3,7 +3,7 @@
 use hexmq_session::Wall;
 use hexmq_wire::QoS;
 
-use crate::{Namespace, SessionRef};
+use crate::{Namespace, Serial, SessionRef};
 
 /// Messages on their way from one shard to another, in order. Their bytes lie in one buffer, so
 /// a turn that forwards a thousand messages hands over two allocations.
@@ -65,11 +65,24 @@ struct Entry {
     expires_at: Option<Wall>,
     publisher: Option<SessionRef>,
     audience: Audience,
+    /// 0: not stored.
+    serial: u64,
+}
+
+/// A message that has come from another shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Forwarded<'a> {
+    /// The message.
+    pub message: Message<'a>,
+    /// Who gets it.
+    pub audience: Audience,
+    /// Its number, if it is in the store and on its way there as well.
+    pub serial: Option<Serial>,
 }
 
 impl Batch {
-    /// Adds a message.
-    pub fn push(&mut self, message: &Message<'_>, audience: Audience) {
+    /// Adds a message, with its number if it is in the store.
+    pub fn push(&mut self, message: &Message<'_>, audience: Audience, serial: Option<Serial>) {
         self.entries.push(Entry {
             namespace: message.namespace,
             topic_len: message.topic.len() as u32,
@@ -80,6 +93,7 @@ impl Batch {
             expires_at: message.expires_at,
             publisher: message.publisher,
             audience,
+            serial: serial.map_or(0, |serial| serial.0),
         });
         self.bytes.extend_from_slice(message.topic.as_bytes());
         self.bytes.extend_from_slice(message.properties);
@@ -111,7 +125,7 @@ impl Batch {
     }
 
     /// The messages, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (Message<'_>, Audience)> {
+    pub fn iter(&self) -> impl Iterator<Item = Forwarded<'_>> {
         let mut rest = self.bytes.as_slice();
         self.entries.iter().filter_map(move |entry| {
             let (topic, tail) = rest.split_at_checked(entry.topic_len as usize)?;
@@ -128,7 +142,8 @@ impl Batch {
                 expires_at: entry.expires_at,
                 publisher: entry.publisher,
             };
-            Some((message, entry.audience))
+            let serial = (entry.serial != 0).then_some(Serial(entry.serial));
+            Some(Forwarded { message, audience: entry.audience, serial })
         })
     }
 }

@@ -5,7 +5,7 @@ use hexmq_session::{AliasesIn, AliasesOut, Mono};
 use hexmq_wire::Version;
 
 use crate::message::MessageId;
-use crate::{Peer, Permit};
+use crate::{Peer, Permit, Serial};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -63,6 +63,8 @@ pub(crate) struct Connected {
 #[derive(Debug)]
 pub(crate) struct Will {
     pub(crate) message: MessageId,
+    /// Its number in the store.
+    pub(crate) serial: Option<Serial>,
     pub(crate) delay_s: u32,
     /// Its Message Expiry Interval, which begins when it is published.
     pub(crate) expiry_s: Option<u32>,

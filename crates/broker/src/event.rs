@@ -106,6 +106,8 @@ reasons! {
         TopicNameInvalid = "topic_name_invalid",
         /// Re-authentication failed.
         NotAuthorized = "not_authorized",
+        /// The store could not keep what it sent for too long.
+        StoreUnavailable = "store_unavailable",
         /// An administrator closed it.
         AdministrativeAction = "administrative_action",
         /// The server stops.

@@ -28,10 +28,11 @@ mod session;
 mod shard;
 mod shared;
 mod slots;
+mod store_side;
 mod stored;
 mod wheel;
 
-pub use batch::{Audience, Batch, Message};
+pub use batch::{Audience, Batch, Forwarded, Message};
 pub use event::{CloseReason, DropReason, Event, Level, Refusal};
 pub use home::{SessionKey, claim, home};
 pub use ids::{ConnId, Namespace, SessionRef, ShardId};
@@ -41,7 +42,7 @@ pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Peer, Permit, Question, 
 pub use record::{
     Destination, MESSAGE_OVERHEAD_MAX, QueuedTerms, Record, RecordError, RecordFault, RecordReader, Serial,
 };
-pub use shard::{Caller, Lost, Shard};
+pub use shard::{Caller, Lost, Restore, Restorer, Shard};
 pub use shared::{Census, Shared};
 pub use stored::{Numbers, StoredRetained, StoredSession, StoredTransit, StoredWill};
 

@@ -18,11 +18,20 @@ pub struct Limits {
     /// Bytes (topic, properties and payload) waiting in one session's queue. More: the oldest
     /// are dropped.
     pub session_queue_bytes: u64,
+    /// Bytes of messages one shard keeps in memory for sessions that are in the store. More: the newest wait
+    /// in the store alone.
+    pub queue_memory_bytes: u64,
+    /// Milliseconds a client may wait for an acknowledgement while the store cannot write. More: its
+    /// connection is closed.
+    pub store_full_timeout_ms: u64,
     /// Bytes waiting for one connection to become writable. More: QoS 0 messages for it are
     /// dropped, others wait in the session's queue.
     pub write_buffer_bytes: usize,
     /// Retained messages. More: a new topic is not retained (0x97).
     pub retained_messages: u64,
+    /// Bytes of properties and payloads of retained messages in memory, while a store has them as well. More:
+    /// those set last are read back from it when they are wanted.
+    pub retained_memory_bytes: u64,
     /// Subscriptions of one session. More: SUBACK 0x97 (3.x: 0x80).
     pub subscriptions_per_session: u32,
     /// Levels of a topic name or filter. More: refused.
@@ -50,8 +59,11 @@ impl Default for Limits {
             in_flight_per_session: 64,
             session_queue_messages: 10_000,
             session_queue_bytes: 64 << 20,
+            queue_memory_bytes: 64 << 20,
+            store_full_timeout_ms: 60_000,
             write_buffer_bytes: 4 << 20,
             retained_messages: 1_000_000,
+            retained_memory_bytes: 256 << 20,
             subscriptions_per_session: 100_000,
             topic_depth: 128,
             session_expiry_max_s: None,

@@ -45,9 +45,17 @@ pub(crate) struct Matches {
     /// Sessions of this shard, one entry each (two where No Local differs between its filters).
     pub(crate) receivers: Vec<Receiver>,
     /// Other shards with at least one receiver.
-    pub(crate) shards: Vec<ShardId>,
+    pub(crate) shards: Vec<Elsewhere>,
     /// Shared subscriptions.
     pub(crate) groups: Vec<SharedChoice>,
+}
+
+/// Another shard with receivers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elsewhere {
+    pub(crate) shard: ShardId,
+    /// The session of at least one of them is stored.
+    pub(crate) stored: bool,
 }
 
 /// A session that gets a topic's messages; overlapping subscriptions are merged into the largest
@@ -91,6 +99,8 @@ pub(crate) struct Chosen {
     pub(crate) qos: QoS,
     pub(crate) retain_as_published: bool,
     pub(crate) subscription_identifier: Option<u32>,
+    /// The session is stored.
+    pub(crate) stored: bool,
 }
 
 impl MatchCache {
@@ -176,8 +186,14 @@ impl Matches {
         self.generation = index.matches(self.namespace, topic, &mut |found| match found {
             Match::Plain(entry) if entry.session.shard == shard => local.push(*entry),
             Match::Plain(entry) => {
-                if let Err(place) = shards.binary_search(&entry.session.shard) {
-                    shards.insert(place, entry.session.shard);
+                let (shard, stored) = (entry.session.shard, entry.stored);
+                match shards.binary_search_by_key(&shard, |elsewhere| elsewhere.shard) {
+                    Ok(place) => {
+                        if let Some(elsewhere) = shards.get_mut(place) {
+                            elsewhere.stored |= stored;
+                        }
+                    }
+                    Err(place) => shards.insert(place, Elsewhere { shard, stored }),
                 }
             }
             Match::Shared(group) => {
@@ -253,6 +269,23 @@ impl SharedChoice {
         self.members.get(place).map(Chosen::of)
     }
 
+    /// A member on this shard whose session is stored.
+    pub(crate) fn choose_on(&mut self, shard: ShardId) -> Option<Chosen> {
+        let count = self.members.len();
+        let mine = |place: &usize| {
+            let member = self.members.get(*place);
+            member.is_some_and(|member| member.entry.session.shard == shard && member.entry.stored)
+        };
+        let place = (0..count).map(|step| (self.next % count + step) % count).find(mine)?;
+        self.next = (place + 1) % count;
+        self.members.get(place).map(Chosen::of)
+    }
+
+    /// Whether the session of one of its members is stored.
+    pub(crate) fn stored(&self) -> bool {
+        self.members.iter().any(|member| member.entry.stored)
+    }
+
     /// This session as a member, if it still is one.
     pub(crate) fn member(&self, session: SessionRef) -> Option<Chosen> {
         self.members.iter().find(|member| member.entry.session == session).map(Chosen::of)
@@ -261,9 +294,9 @@ impl SharedChoice {
 
 impl Chosen {
     fn of(member: &Member) -> Chosen {
-        let Entry { session, options, subscription_identifier, .. } = member.entry;
+        let Entry { session, options, subscription_identifier, stored, .. } = member.entry;
         let hexmq_wire::SubscriptionOptions { qos, retain_as_published, .. } = options;
         let subscription_identifier = subscription_identifier.map(|identifier| identifier.get());
-        Chosen { session, qos, retain_as_published, subscription_identifier }
+        Chosen { session, qos, retain_as_published, subscription_identifier, stored }
     }
 }

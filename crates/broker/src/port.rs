@@ -2,7 +2,7 @@
 
 use hexmq_wire::{ReasonCode, Version};
 
-use crate::{Batch, CloseReason, ConnId, Event, Refusal, ShardId};
+use crate::{Batch, CloseReason, Condition, ConnId, Event, Fetch, Record, Refusal, ShardId};
 
 /// Everything a shard can do to the world. The driver of a shard implements it; calls return at
 /// once and never call back into the shard.
@@ -27,6 +27,26 @@ pub trait Sink {
     /// Who is this, and what may they do? `None`: the answer comes later, through
     /// [`Shard::answered`](crate::Shard::answered), and the connection is not read until then.
     fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer>;
+    /// Durable state changes: the record goes into the commit of this turn. Never called for a shard that
+    /// stores nothing, and neither are the next four.
+    fn persist(&mut self, _record: &Record<'_>) {}
+    /// Like [`Sink::output`], for what may leave only when the commit of this turn is safe. What is promised
+    /// to one connection leaves in the order it was promised.
+    fn promise(&mut self, conn: ConnId) -> &mut Vec<u8> {
+        self.output(conn)
+    }
+    /// Whether something promised to this connection has not left yet.
+    fn promised(&self, _conn: ConnId) -> bool {
+        false
+    }
+    /// Nothing at all leaves this connection until the commit of this turn is safe.
+    fn gate(&mut self, _conn: ConnId) {}
+    /// Reads back from the store; the answer comes through [`Shard::fetched`](crate::Shard::fetched).
+    fn fetch(&mut self, _fetch: Fetch) {}
+    /// What the store can do now.
+    fn condition(&self) -> Condition {
+        Condition::Well
+    }
     /// Something happened that a person, a log or a counter wants to know.
     fn tell(&mut self, event: Event<'_>);
 }

@@ -16,7 +16,8 @@ use crate::matches::{Chosen, Receiver};
 use crate::message::{MessageId, Messages};
 use crate::session::{Extra, Granted, Outgoing, Session};
 use crate::slots::Slots;
-use crate::{Census, ConnId, DropReason, Event, Limits, Message, Sink};
+use crate::store_side::Serials;
+use crate::{Census, ConnId, DropReason, Event, Limits, Message, Serial, Sink};
 
 #[derive(Debug)]
 pub(crate) struct Residents {
@@ -25,6 +26,10 @@ pub(crate) struct Residents {
     pub(crate) sessions: Slots<Session>,
     pub(crate) messages: Messages,
     pub(crate) census: Census,
+    /// Numbers for what is stored; `None`: nothing is.
+    pub(crate) serials: Option<Serials>,
+    /// Something was persisted while the present packet was handled: its answer is a promise.
+    pub(crate) persisted: bool,
     layouts: Layouts,
     /// Sessions whose retained messages can go on, each once.
     pub(crate) handout_ready: VecDeque<Listed>,
@@ -41,9 +46,11 @@ pub(crate) struct Listed {
 /// A message while it is delivered: kept at most once, encoded once per layout.
 #[derive(Debug)]
 pub(crate) struct Outbound<'a> {
-    message: &'a Message<'a>,
+    pub(crate) message: &'a Message<'a>,
     now: Now,
-    kept: Option<MessageId>,
+    pub(crate) kept: Option<MessageId>,
+    /// Its number, once it is in the store.
+    pub(crate) serial: Option<Serial>,
 }
 
 /// Bytes a Reason String adds beside its text: identifier, its length, the Property Length, the
@@ -51,22 +58,30 @@ pub(crate) struct Outbound<'a> {
 const REASON_STRING_OVERHEAD: usize = 16;
 
 impl Residents {
-    pub(crate) fn new(limits: Arc<Limits>) -> Residents {
+    pub(crate) fn new(limits: Arc<Limits>, serials: Option<Serials>) -> Residents {
         Residents {
             limits,
             connections: Slots::default(),
             sessions: Slots::default(),
             messages: Messages::default(),
             census: Census::default(),
+            serials,
+            persisted: false,
             layouts: Layouts::default(),
             handout_ready: VecDeque::new(),
         }
     }
 
-    /// Starts the delivery of a message; [`Residents::finish`] ends it.
-    pub(crate) fn begin<'a>(&mut self, message: &'a Message<'a>, now: Now) -> Outbound<'a> {
+    /// Starts the delivery of a message, with its number if it is in the store already;
+    /// [`Residents::finish`] ends it.
+    pub(crate) fn begin<'a>(
+        &mut self,
+        message: &'a Message<'a>,
+        serial: Option<Serial>,
+        now: Now,
+    ) -> Outbound<'a> {
         self.layouts.clear();
-        Outbound { message, now, kept: None }
+        Outbound { message, now, kept: None, serial }
     }
 
     /// Nobody further gets this message.
@@ -119,7 +134,7 @@ impl Residents {
         out: &mut impl Sink,
     ) -> bool {
         let Some(session) = self.sessions.get(slot, generation) else { return false };
-        let ready = session.queue.is_empty() && session.in_flight.has_room();
+        let ready = session.has_room();
         let Some(conn) = session.conn else {
             if terms.qos != QoS::AtMostOnce {
                 self.enqueue(slot, terms, outbound, out);
@@ -155,9 +170,11 @@ impl Residents {
             return;
         };
         let version = connected.version;
+        let stored = terms.qos != QoS::AtMostOnce
+            && self.sessions.at(slot).is_some_and(|session| session.stored.is_some());
         let plain = terms.subscription_identifiers.is_empty()
             && connected.aliases.as_ref().is_none_or(|aliases| aliases.outgoing.maximum() == 0);
-        let buffer = out.output(conn);
+        let buffer = open_output(conn, stored && terms.qos == QoS::ExactlyOnce, out);
         let start = buffer.len();
         let identifier_at = if plain {
             let layout = self.layouts.make(outbound.message, terms, version, outbound.now);
@@ -173,13 +190,17 @@ impl Residents {
             return;
         }
         if let Some(at) = identifier_at {
-            let outgoing = self.keep(terms, outbound);
+            let place = self.next_place(slot);
+            let outgoing = self.keep(terms, place, outbound);
             let Some(session) = self.sessions.at_mut(slot) else { return };
             if let Some(identifier) = session.in_flight.begin(terms.qos, outgoing) {
                 patch_packet_identifier(buffer, at, identifier); // asked for again, it may be written before
                 self.census.messages_in_flight += 1;
+                session.show_room();
+                if stored {
+                    self.persist_queued(slot, place, terms, Some(identifier), outbound, out);
+                }
             }
-            session.show_room();
         }
         self.count_publish(size, outbound.message.payload.len());
     }
@@ -192,7 +213,7 @@ impl Residents {
     }
 
     /// One more holder of the message being delivered.
-    fn keep(&mut self, terms: &Terms<'_>, outbound: &mut Outbound<'_>) -> Outgoing {
+    fn keep(&mut self, terms: &Terms<'_>, place: u64, outbound: &mut Outbound<'_>) -> Outgoing {
         let kept = *outbound.kept.get_or_insert_with(|| self.messages.keep(outbound.message));
         let extra = (!terms.subscription_identifiers.is_empty() || terms.group != 0).then(|| {
             Box::new(Extra {
@@ -200,11 +221,26 @@ impl Residents {
                 group: terms.group,
             })
         });
-        Outgoing { message: self.messages.share(kept), qos: terms.qos, retain: terms.retain, extra }
+        Outgoing { message: self.messages.share(kept), qos: terms.qos, retain: terms.retain, place, extra }
     }
 
-    fn enqueue(&mut self, slot: u32, terms: &Terms<'_>, outbound: &mut Outbound<'_>, out: &mut impl Sink) {
-        let outgoing = self.keep(terms, outbound);
+    pub(crate) fn enqueue(
+        &mut self,
+        slot: u32,
+        terms: &Terms<'_>,
+        outbound: &mut Outbound<'_>,
+        out: &mut impl Sink,
+    ) {
+        let place = self.next_place(slot);
+        if place != 0 {
+            self.persist_queued(slot, place, terms, None, outbound, out);
+            if self.leaves_in_store(slot, place, outbound.message) {
+                self.census.messages_queued += 1;
+                self.bound_queue(slot, out);
+                return;
+            }
+        }
+        let outgoing = self.keep(terms, place, outbound);
         let Some(session) = self.sessions.at_mut(slot) else {
             self.messages.release(outgoing.message);
             return;
@@ -216,11 +252,18 @@ impl Residents {
     }
 
     /// The oldest go when the queue is too long.
-    fn bound_queue(&mut self, slot: u32, out: &mut impl Sink) {
+    pub(crate) fn bound_queue(&mut self, slot: u32, out: &mut impl Sink) {
         while let Some(session) = self.sessions.at_mut(slot) {
-            let over = session.queue.len() > self.limits.session_queue_messages as usize
-                || session.queue.bytes() > self.limits.session_queue_bytes;
-            let Some(oldest) = over.then(|| session.queue.pop(&self.messages)).flatten() else { return };
+            let over = session.waiting() > u64::from(self.limits.session_queue_messages)
+                || session.waiting_bytes() > self.limits.session_queue_bytes;
+            if !over {
+                return;
+            }
+            let Some(oldest) = session.queue.pop(&self.messages) else {
+                // The oldest are in the store: they are dropped when they are here.
+                self.fetch_tail(slot, out);
+                return;
+            };
             self.census.messages_queued -= 1;
             self.drop_kept(slot, &oldest, DropReason::QueueFull, out);
         }
@@ -234,6 +277,7 @@ impl Residents {
         reason: DropReason,
         out: &mut impl Sink,
     ) {
+        self.persist_done(slot, outgoing.place, out);
         let message = self.messages.get(outgoing.message);
         if let Some(session) = self.sessions.at(slot) {
             self.census.publish_dropped += 1;
@@ -266,9 +310,10 @@ impl Residents {
     /// queue, as far as the window and the connection have room. [V4 MQTT-4.4.0-1, V5 MQTT-4.4.0-1]
     pub(crate) fn pump(&mut self, slot: u32, now: Now, out: &mut impl Sink) {
         while self.pump_one(slot, now, out) {}
+        self.refill(slot, out);
         let Some(session) = self.sessions.at_mut(slot) else { return };
         session.show_room();
-        let idle = session.conn.is_some() && session.queue.is_empty() && session.in_flight.has_room();
+        let idle = session.conn.is_some() && session.has_room();
         if idle
             && let Some(rare) = &mut session.rare
             && !rare.handouts.is_empty()
@@ -293,6 +338,7 @@ impl Residents {
                     message: self.messages.share(message.message),
                     qos: message.qos,
                     retain: message.retain,
+                    place: message.place,
                     extra: message.extra.clone(),
                 };
                 self.send_kept(conn, slot, again, Some(identifier), now, out);
@@ -342,7 +388,9 @@ impl Residents {
         else {
             return;
         };
-        let buffer = out.output(conn);
+        // What goes out again has its identifier in the store already.
+        let promise = outgoing.place != 0 && again.is_none() && outgoing.qos == QoS::ExactlyOnce;
+        let buffer = open_output(conn, promise, out);
         let start = buffer.len();
         // [V4 MQTT-3.3.1-1, V5 MQTT-3.3.1-1]
         let identifier_at = encode_for(connected, &message, &terms, again.is_some(), now, buffer);
@@ -356,7 +404,7 @@ impl Residents {
             self.drop_kept(slot, &outgoing, DropReason::PacketTooLarge, out);
             return;
         }
-        let message = outgoing.message;
+        let (message, place) = (outgoing.message, outgoing.place);
         let Some(session) = self.sessions.at_mut(slot) else { return };
         let identifier = match again {
             Some(identifier) => Some(identifier),
@@ -370,6 +418,8 @@ impl Residents {
         }
         if again.is_some() {
             self.messages.release(message);
+        } else if let Some(identifier) = identifier {
+            self.persist_sent(slot, place, identifier, out);
         }
         self.count_publish(size, payload);
     }
@@ -398,7 +448,7 @@ impl Residents {
         now: Now,
         out: &mut impl Sink,
     ) {
-        let mut outbound = self.begin(message, now);
+        let mut outbound = self.begin(message, None, now);
         let terms = Terms {
             qos: granted.qos.min(message.qos),
             // [V4 MQTT-3.3.1-8, V5 MQTT-3.3.1-8]
@@ -407,6 +457,27 @@ impl Residents {
             group: 0,
         };
         self.send_live(conn, slot, &terms, &mut outbound, out);
+        self.finish(outbound);
+    }
+
+    /// Delivers a retained message that was not in memory, as if it came now.
+    pub(crate) fn deliver_retained(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        message: &Message<'_>,
+        granted: Granted,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let mut outbound = self.begin(message, None, now);
+        let terms = Terms {
+            qos: granted.qos.min(message.qos),
+            retain: true,
+            subscription_identifiers: granted.subscription_identifier.as_slice(),
+            group: 0,
+        };
+        self.deliver_on(slot, generation, &terms, &mut outbound, out);
         self.finish(outbound);
     }
 
@@ -450,7 +521,29 @@ impl Residents {
         packet: &ControlPacket<'_>,
         out: &mut impl Sink,
     ) -> bool {
-        let buffer = out.output(conn);
+        self.send_to(out.output(conn), conn, version, packet)
+    }
+
+    /// Sends the answer to a packet: a promise if durable state has changed on its account, and behind what
+    /// was promised before.
+    pub(crate) fn answer(&mut self, conn: ConnId, packet: &ControlPacket<'_>, out: &mut impl Sink) -> bool {
+        let Some(Connection { stage: Stage::Connected(connected), .. }) =
+            self.connections.get(conn.slot, conn.generation)
+        else {
+            return true;
+        };
+        let version = connected.version;
+        let promise = self.persisted || (self.serials.is_some() && out.promised(conn));
+        self.send_to(open_output(conn, promise, out), conn, version, packet)
+    }
+
+    fn send_to(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        conn: ConnId,
+        version: Version,
+        packet: &ControlPacket<'_>,
+    ) -> bool {
         let start = buffer.len();
         let encoded = packet.encode(version, buffer);
         let size = buffer.len() - start;
@@ -467,4 +560,10 @@ impl Residents {
         self.census.bytes_sent += size as u64;
         true
     }
+}
+
+/// Where bytes for a connection go.
+#[inline]
+fn open_output(conn: ConnId, promise: bool, out: &mut impl Sink) -> &mut Vec<u8> {
+    if promise { out.promise(conn) } else { out.output(conn) }
 }

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use hexmq_session::{InFlight, Mono, Received};
-use hexmq_wire::{QoS, SubscriptionOptions};
+use hexmq_wire::{PacketIdentifier, QoS, SubscriptionOptions};
 
-use crate::SessionKey;
 use crate::message::{MessageId, Messages};
 use crate::retained::Cursor;
 use crate::room::Room;
+use crate::{Serial, SessionKey};
 
 /// The state of one session (3.1.1 section 3.1.2.4, 5.0 section 4.1).
 /// [V5 U-2.2.1-3]
@@ -29,8 +29,34 @@ pub(crate) struct Session {
     /// From the client: QoS 2 messages taken over and not yet released.
     pub(crate) received: Received,
     pub(crate) queue: Queue,
+    /// For a session that is kept in the store.
+    pub(crate) stored: Option<Box<Stored>>,
     /// What only few sessions have.
     pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// How a session stands in the store.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) serial: Serial,
+    /// The place of the next message.
+    pub(crate) next_place: u64,
+    /// The newest messages of the queue, where they are only in the store.
+    pub(crate) tail: Tail,
+    /// Part of the tail has been asked for.
+    pub(crate) fetching: bool,
+    /// The store could not give it: when to ask again.
+    pub(crate) fetch_again: Option<Mono>,
+    /// QoS 2 messages whose PUBREL is owed, and their places.
+    pub(crate) taken_over: Vec<(PacketIdentifier, u64)>,
+}
+
+/// The end of a queue that is only in the store: the places from `first_place` on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tail {
+    pub(crate) first_place: u64,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
 }
 
 /// What only few sessions have.
@@ -42,6 +68,8 @@ pub(crate) struct Rare {
     pub(crate) handouts: VecDeque<Handout>,
     /// Already in the list of sessions whose handouts go on.
     pub(crate) handout_listed: bool,
+    /// Bodies of retained messages are on their way from the store, for a subscription granted this.
+    pub(crate) thawing: Option<Granted>,
     /// Tells publishers on other shards whether a shared message fits.
     pub(crate) room: Option<Room>,
 }
@@ -86,6 +114,26 @@ pub(crate) struct DelayedWill {
     pub(crate) expiry_s: Option<u32>,
 }
 
+impl Stored {
+    pub(crate) fn new(serial: Serial) -> Stored {
+        Stored {
+            serial,
+            next_place: 1,
+            tail: Tail::default(),
+            fetching: false,
+            fetch_again: None,
+            taken_over: Vec::new(),
+        }
+    }
+
+    /// The place for one more message.
+    pub(crate) fn take_place(&mut self) -> u64 {
+        let place = self.next_place;
+        self.next_place += 1;
+        place
+    }
+}
+
 /// Retained messages of one new subscription on their way. The cursor keeps the place, so a `#`
 /// over a million topics is many short walks.
 #[derive(Debug)]
@@ -111,6 +159,8 @@ pub(crate) struct Outgoing {
     pub(crate) message: MessageId,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    /// Its place in the store; 0: it is not there.
+    pub(crate) place: u64,
     pub(crate) extra: Option<Box<Extra>>,
 }
 
@@ -247,6 +297,7 @@ impl Session {
             in_flight: InFlight::new(window),
             received: Received::new(),
             queue: Queue::default(),
+            stored: None,
             rare: None,
         }
     }
@@ -254,7 +305,36 @@ impl Session {
     /// When something is due that time alone brings about.
     pub(crate) fn due(&self) -> Option<Mono> {
         let will = self.rare.as_ref().and_then(|rare| rare.will.as_ref()).map(|will| will.due);
-        will.into_iter().chain(self.ends_at).min()
+        let fetch = self.stored.as_ref().and_then(|stored| stored.fetch_again);
+        will.into_iter().chain(self.ends_at).chain(fetch).min()
+    }
+
+    /// Whether a new message would go at once, as far as the session is concerned.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.none_waits() && self.in_flight.has_room()
+    }
+
+    /// Whether no message waits, neither in memory nor in the store alone.
+    #[inline]
+    pub(crate) fn none_waits(&self) -> bool {
+        self.queue.is_empty() && self.tail().messages == 0
+    }
+
+    /// The part of the queue that is only in the store.
+    #[inline]
+    pub(crate) fn tail(&self) -> Tail {
+        self.stored.as_ref().map_or(Tail::default(), |stored| stored.tail)
+    }
+
+    /// Messages that wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.queue.len() as u64 + self.tail().messages
+    }
+
+    /// Bytes of messages that wait.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        self.queue.bytes() + self.tail().bytes
     }
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
@@ -266,6 +346,7 @@ impl Session {
         if let Some(rare) = &self.rare
             && rare.will.is_none()
             && rare.handouts.is_empty()
+            && rare.thawing.is_none()
             && rare.room.is_none()
         {
             self.rare = None;
@@ -275,7 +356,7 @@ impl Session {
     /// Tells publishers whether a shared message would be sent at once, wait, or find nobody.
     pub(crate) fn show_room(&self) {
         if let Some(room) = self.rare.as_ref().and_then(|rare| rare.room.as_ref()) {
-            room.show(self.conn.is_some(), self.queue.is_empty() && self.in_flight.has_room());
+            room.show(self.conn.is_some(), self.has_room());
         }
     }
 }

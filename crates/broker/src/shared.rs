@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hexmq_session::Now;
 
-use crate::Limits;
 use crate::index::Index;
 use crate::retained::{Retained, RetainedBounds};
+use crate::{Limits, Numbers};
 
 /// The state all shards see. Everything else has one owner.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Shared {
     /// For hash maps and [`home`](crate::home); random in production since identifiers and topics are
     /// chosen by strangers.
     pub seed: u64,
+    /// The numbers that stored sessions and messages get begin here; `None`: the server stores nothing.
+    pub first_serial: Option<u64>,
     /// When the server started, for `$SYS/broker/uptime`.
     pub started: Now,
     tallies: Box<[Tally]>,
@@ -32,15 +34,25 @@ impl Shared {
         let bounds = RetainedBounds {
             messages_max: usize::try_from(limits.retained_messages).unwrap_or(usize::MAX),
             bytes_max: usize::MAX,
+            memory_bytes_max: usize::try_from(limits.retained_memory_bytes).unwrap_or(usize::MAX),
         };
         Shared {
             index: Index::new(seed),
             retained: Retained::new(bounds),
             shards,
             seed,
+            first_serial: None,
             started,
             tallies: (0..shards).map(|_| Tally::default()).collect(),
         }
+    }
+
+    /// The same for a server with a store, which goes on counting where it stopped.
+    #[must_use]
+    pub fn with_store(mut self, numbers: &Numbers) -> Shared {
+        self.first_serial = Some(numbers.next_serial);
+        self.retained.count_from(numbers.next_version);
+        self
     }
 
     /// Leaves a shard's counts where the shard that publishes `$SYS` finds them.

@@ -13,7 +13,7 @@ use crate::room::Room;
 /// A shared subscription.
 #[derive(Debug)]
 pub struct Group {
-    /// Its number, never used again for another one.
+    /// Its number, made of its namespace and its names: never 0, and the same after a restart.
     pub id: u64,
     /// Its ShareName.
     pub share_name: Box<str>,
@@ -46,9 +46,9 @@ impl Group {
     }
 
     pub(super) fn subscribe(&mut self, new: NewEntry, since: u64, hasher: &FixedState) -> Subscribed {
-        let NewEntry { session, options, subscription_identifier, room } = new;
+        let NewEntry { session, options, subscription_identifier, stored, room } = new;
         let room = room.unwrap_or_default();
-        let entry = Entry { session, options, subscription_identifier, since };
+        let entry = Entry { session, options, subscription_identifier, stored, since };
         if let Some(member) = self.place(session, hasher).and_then(|place| self.members.get_mut(place)) {
             let since = member.entry.since;
             *member = Member { entry: Entry { since, ..entry }, room };

@@ -49,6 +49,8 @@ pub struct Entry {
     pub options: SubscriptionOptions,
     /// The Subscription Identifier of the SUBSCRIBE that made it, 1 to 268,435,455.
     pub subscription_identifier: Option<NonZeroU32>,
+    /// The session outlives its connection, and its messages a crash.
+    pub stored: bool,
     /// The generation of the index in which it began; a replacement keeps it.
     pub since: u64,
 }
@@ -62,6 +64,8 @@ pub struct NewEntry {
     pub options: SubscriptionOptions,
     /// The Subscription Identifier of the SUBSCRIBE.
     pub subscription_identifier: Option<NonZeroU32>,
+    /// The session outlives its connection, and its messages a crash.
+    pub stored: bool,
     /// For a shared subscription: where the session shows whether it can take a message.
     pub room: Option<Room>,
 }

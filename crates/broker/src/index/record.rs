@@ -12,6 +12,7 @@ use crate::ids::{SessionRef, ShardId};
 const NO_LOCAL: u8 = 1 << 2;
 const RETAIN_AS_PUBLISHED: u8 = 1 << 3;
 const RETAIN_HANDLING_SHIFT: u32 = 4;
+const STORED: u8 = 1 << 6;
 const GROUP: u8 = 1 << 7;
 
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +71,7 @@ impl Record {
 
     /// Takes over options and identifier.
     pub(super) fn replace(&mut self, new: &NewEntry) {
-        self.options = pack(new.options);
+        self.options = pack(new.options) | if new.stored { STORED } else { 0 };
         self.subscription_identifier = new.subscription_identifier.map_or(0, NonZeroU32::get);
     }
 
@@ -99,6 +100,7 @@ impl Record {
             session: self.session(),
             options: unpack(self.options),
             subscription_identifier: NonZeroU32::new(self.subscription_identifier),
+            stored: self.options & STORED != 0,
             since: u64::from(high) << 32 | u64::from(low),
         }
     }

@@ -79,8 +79,13 @@ fn naive(filter: &str, topic: &str) -> bool {
 }
 
 fn subscribe(index: &Index, filter: &str, number: u32) -> Subscribed {
-    let entry =
-        NewEntry { session: session(number), options: options(1), subscription_identifier: None, room: None };
+    let entry = NewEntry {
+        session: session(number),
+        options: options(1),
+        subscription_identifier: None,
+        stored: false,
+        room: None,
+    };
     index.subscribe(Namespace::PLAIN, SubscriptionFilter::parse(filter).unwrap(), entry)
 }
 
@@ -139,6 +144,7 @@ fn the_same_filter_replaces_and_keeps_its_beginning() {
         session: session(1),
         options: options(2),
         subscription_identifier: NonZeroU32::new(7),
+        stored: false,
         room: None,
     };
     assert_eq!(
@@ -245,6 +251,7 @@ fn apply(index: &Index, model: &mut Model, change: Change) {
                 session: session(number),
                 options: options(bits),
                 subscription_identifier,
+                stored: false,
                 room: None,
             };
             let done = index.subscribe(namespace, SubscriptionFilter::parse(&filter).unwrap(), new);
@@ -252,6 +259,7 @@ fn apply(index: &Index, model: &mut Model, change: Change) {
                 session: session(number),
                 options: options(bits),
                 subscription_identifier,
+                stored: false,
                 since: index.generation(),
             };
             let known = model.entry((namespace, filter, session(number)));

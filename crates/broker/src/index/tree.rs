@@ -37,7 +37,6 @@ pub(super) struct Tree {
     /// Records of plain subscriptions by list and session, those of groups by list and ShareName.
     owners: Table,
     pub(super) groups: Slab<Option<Box<Group>>>,
-    next_group: u64,
     shared: usize,
     hasher: FixedState,
 }
@@ -77,7 +76,6 @@ impl Tree {
             records: Slab::new(),
             owners: Table::new(),
             groups: Slab::new(),
-            next_group: 1,
             shared: 0,
             hasher,
         }
@@ -103,7 +101,10 @@ impl Tree {
     ) -> Subscribed {
         let list = self.make_list(namespace, filter.filter);
         match filter.share_name {
-            Some(share_name) => self.subscribe_shared(list, share_name, filter.filter, new, since),
+            Some(share_name) => {
+                let id = self.hasher.hash_one((namespace.0, share_name, filter.filter.as_str())).max(1);
+                self.subscribe_shared(list, share_name, id, filter.filter, new, since)
+            }
             None => self.subscribe_plain(list, &new, since),
         }
     }
@@ -156,6 +157,7 @@ impl Tree {
         &mut self,
         list: List,
         share_name: &str,
+        number: u64,
         filter: TopicFilter<'_>,
         new: NewEntry,
         since: u64,
@@ -164,8 +166,7 @@ impl Tree {
         let id = match self.find_group(hash, list, share_name) {
             Some(id) => id,
             None => {
-                let group = Group::new(self.next_group, share_name, filter.as_str());
-                self.next_group += 1;
+                let group = Group::new(number, share_name, filter.as_str());
                 let group = self.groups.insert(Some(Box::new(group)));
                 self.add_record(hash, Record::group(list, group), list)
             }

@@ -224,16 +224,16 @@ fn put_message(out: &mut Vec<u8>, serial: Serial, message: &Message<'_>) {
 pub struct RecordReader<'a> {
     bytes: &'a [u8],
     /// Where the next record begins.
-    offset: usize,
+    next_offset: usize,
     /// Where the last one began.
-    last: usize,
+    offset: usize,
     identifiers: Vec<u32>,
 }
 
 impl<'a> RecordReader<'a> {
     /// For records that stand one behind the other.
     pub fn new(bytes: &'a [u8]) -> RecordReader<'a> {
-        RecordReader { bytes, offset: 0, last: 0, identifiers: Vec::new() }
+        RecordReader { bytes, next_offset: 0, offset: 0, identifiers: Vec::new() }
     }
 
     /// The next record; `None` at the end. After an error there are no more. Kinds that may be skipped are.
@@ -241,37 +241,37 @@ impl<'a> RecordReader<'a> {
     #[allow(clippy::should_implement_trait, reason = "a record borrows from the reader")]
     pub fn next(&mut self) -> Option<Result<Record<'_>, RecordError>> {
         loop {
-            let rest = self.bytes.get(self.offset..).filter(|rest| !rest.is_empty())?;
-            self.last = self.offset;
+            let rest = self.bytes.get(self.next_offset..).filter(|rest| !rest.is_empty())?;
+            self.offset = self.next_offset;
             let (kind, body, size) = match split(rest) {
                 Ok(split) => split,
                 Err(fault) => return Some(Err(self.fail(fault))),
             };
-            self.offset += size;
+            self.next_offset += size;
             if kind < SKIPPABLE {
-                let (last, end) = (self.last, self.bytes.len());
+                let (offset, end) = (self.offset, self.bytes.len());
                 let decoded = decode(kind, body, &mut self.identifiers);
                 if decoded.is_err() {
-                    self.offset = end;
+                    self.next_offset = end;
                 }
-                return Some(decoded.map_err(|fault| RecordError { offset: last, fault }));
+                return Some(decoded.map_err(|fault| RecordError { offset, fault }));
             }
         }
     }
 
     /// Where the record that was read last begins.
     pub fn offset(&self) -> usize {
-        self.last
+        self.offset
     }
 
     /// The encoded form of the record that was read last.
     pub fn raw(&self) -> &'a [u8] {
-        self.bytes.get(self.last..self.offset).unwrap_or_default()
+        self.bytes.get(self.offset..self.next_offset).unwrap_or_default()
     }
 
     fn fail(&mut self, fault: RecordFault) -> RecordError {
-        self.offset = self.bytes.len();
-        RecordError { offset: self.last, fault }
+        self.next_offset = self.bytes.len();
+        RecordError { offset: self.offset, fault }
     }
 }
 

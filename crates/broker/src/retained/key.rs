@@ -23,3 +23,8 @@ pub(super) fn topic<'t>(key: &[u8], text: &'t mut Vec<u8>) -> &'t str {
     text.extend(bytes.iter().map(|&byte| if byte == SEPARATOR { b'/' } else { byte }));
     std::str::from_utf8(text).unwrap_or_default()
 }
+
+/// The namespace of a key.
+pub(super) fn namespace(key: &[u8]) -> Namespace {
+    Namespace(key.first_chunk::<NAMESPACE_LEN>().map_or(0, |bytes| u32::from_be_bytes(*bytes)))
+}

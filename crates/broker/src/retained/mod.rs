@@ -23,6 +23,7 @@ use hexmq_session::Wall;
 use hexmq_topic::{TopicFilter, TopicName};
 use hexmq_wire::QoS;
 
+use crate::Serial;
 use crate::ids::Namespace;
 use record::Record;
 use scan::{Pattern, Step};
@@ -45,6 +46,9 @@ pub struct RetainedBounds {
     pub messages_max: usize,
     /// Bytes of topics, properties and payloads together.
     pub bytes_max: usize,
+    /// Bytes of properties and payloads in memory, for messages that are in the store as well. More: those
+    /// set last are only there.
+    pub memory_bytes_max: usize,
 }
 
 /// A message to retain.
@@ -63,6 +67,9 @@ pub struct RetainedMessage<'a> {
     pub expires: Option<Wall>,
     /// A mark of the client that published it, for No Local; 0: the server itself.
     pub publisher: u64,
+    /// Its number in the store, if it is there. For a message that is visited: set if properties and
+    /// payload are only there and have to be fetched.
+    pub serial: Option<Serial>,
 }
 
 /// What became of a message to retain.
@@ -97,6 +104,10 @@ pub enum Progress {
 struct Store {
     records: BTreeSet<Record>,
     bytes: usize,
+    /// Bytes of properties and payloads in memory.
+    body_bytes: usize,
+    /// Counts changes.
+    version: u64,
     /// Records that have an expiry: while there is none, a sweep has nothing to do.
     expiring: usize,
     swept_to: Vec<u8>,
@@ -111,11 +122,33 @@ impl Retained {
     /// Retains a message in place of the one its topic had. A message whose payload is empty
     /// clears instead and is [`Stored::Replaced`] if there was one, else [`Stored::New`].
     pub fn set(&self, namespace: Namespace, message: &RetainedMessage<'_>) -> Stored {
+        self.set_versioned(namespace, message).0
+    }
+
+    /// [`Retained::set`], and the number of the change: the last change of a topic has the largest.
+    pub fn set_versioned(&self, namespace: Namespace, message: &RetainedMessage<'_>) -> (Stored, u64) {
         if message.payload.is_empty() {
-            return if self.clear_key(namespace, message.topic) { Stored::Replaced } else { Stored::New };
+            let mut key = Vec::new();
+            key::write(namespace, message.topic, &mut key);
+            let mut store = self.write();
+            let stored = if store.remove(key.as_slice()) { Stored::Replaced } else { Stored::New };
+            return (stored, store.next_version());
         }
         let record = Record::new(namespace, message);
-        self.write().set(record, self.bounds)
+        let mut store = self.write();
+        let record = match message.serial {
+            Some(serial) if store.body_bytes + record.body_len() > self.bounds.memory_bytes_max => {
+                record.cool(serial)
+            }
+            _ => record,
+        };
+        (store.set(record, self.bounds), store.next_version())
+    }
+
+    /// Changes are counted from here on.
+    pub fn count_from(&self, version: u64) {
+        let mut store = self.write();
+        store.version = store.version.max(version);
     }
 
     /// Forgets the message of a topic; whether there was one. [V4 MQTT-3.3.1-10, V5 MQTT-3.3.1-6]
@@ -176,10 +209,22 @@ impl Retained {
     /// gives how many it forgot. Costs nothing while no message has an expiry.
     /// [V5 U-3.3.1.3-3]
     pub fn sweep(&self, now: Wall, budget: usize) -> usize {
+        self.sweep_with(now, budget, |_, _, _| {})
+    }
+
+    /// [`Retained::sweep`], telling of each: its namespace, its topic and the number of the change.
+    pub fn sweep_with(&self, now: Wall, budget: usize, mut tell: impl FnMut(Namespace, &str, u64)) -> usize {
         if self.read().expiring == 0 {
             return 0;
         }
-        self.write().sweep(now, budget)
+        let mut store = self.write();
+        let expired = store.sweep(now, budget);
+        let mut text = Vec::new();
+        for key in &expired {
+            let version = store.next_version();
+            tell(key::namespace(key), key::topic(key, &mut text), version);
+        }
+        expired.len()
     }
 
     /// Messages held, expired ones not yet swept included.
@@ -295,6 +340,7 @@ impl Store {
             return Stored::TooMany;
         }
         self.bytes = bytes;
+        self.body_bytes = self.body_bytes - old.map_or(0, Record::body_len) + record.body_len();
         self.expiring += usize::from(record.expires());
         match self.records.replace(record) {
             Some(old) => {
@@ -308,11 +354,18 @@ impl Store {
     fn remove(&mut self, key: &[u8]) -> bool {
         let Some(old) = self.records.take(key) else { return false };
         self.bytes -= old.len();
+        self.body_bytes -= old.body_len();
         self.expiring -= usize::from(old.expires());
         true
     }
 
-    fn sweep(&mut self, now: Wall, budget: usize) -> usize {
+    fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// The keys of those that were forgotten.
+    fn sweep(&mut self, now: Wall, budget: usize) -> Vec<Vec<u8>> {
         let from = std::mem::take(&mut self.swept_to);
         let mut expired = Vec::new();
         let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
@@ -328,6 +381,6 @@ impl Store {
         for key in &expired {
             self.remove(key.as_slice());
         }
-        expired.len()
+        expired
     }
 }

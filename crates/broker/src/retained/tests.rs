@@ -12,7 +12,8 @@ use super::{Cursor, Progress, Retained, RetainedBounds, RetainedMessage, Stored}
 use crate::ids::Namespace;
 
 const PLAIN: Namespace = Namespace::PLAIN;
-const UNBOUNDED: RetainedBounds = RetainedBounds { messages_max: usize::MAX, bytes_max: usize::MAX };
+const UNBOUNDED: RetainedBounds =
+    RetainedBounds { messages_max: usize::MAX, memory_bytes_max: usize::MAX, bytes_max: usize::MAX };
 
 fn message<'a>(topic: &'a str, payload: &'a str) -> RetainedMessage<'a> {
     RetainedMessage {
@@ -22,6 +23,7 @@ fn message<'a>(topic: &'a str, payload: &'a str) -> RetainedMessage<'a> {
         payload: payload.as_bytes(),
         expires: None,
         publisher: 0,
+        serial: None,
     }
 }
 
@@ -62,6 +64,7 @@ fn keeps_the_last_message_of_a_topic_whole() {
         properties: &[1, 1],
         payload: b"two",
         expires: Some(Wall(9)),
+        serial: None,
         publisher: 7,
     };
     assert_eq!(store.set(PLAIN, &second), Stored::Replaced);
@@ -90,7 +93,8 @@ fn an_empty_payload_clears() {
 
 #[test]
 fn bounds_refuse_and_leave_what_is_there() {
-    let store = Retained::new(RetainedBounds { messages_max: 2, bytes_max: 10 });
+    let store =
+        Retained::new(RetainedBounds { messages_max: 2, memory_bytes_max: usize::MAX, bytes_max: 10 });
     assert_eq!(store.set(PLAIN, &message("a", "1234")), Stored::New);
     assert_eq!(store.set(PLAIN, &message("b", "12345")), Stored::TooLarge);
     assert_eq!(store.set(PLAIN, &message("b", "1234")), Stored::New);

@@ -4,7 +4,7 @@ use hexmq_session::{AckError, Now};
 use hexmq_wire::{Ack, ControlPacket, PacketType, ReasonCode, Version};
 
 use super::Shard;
-use crate::{ConnId, Event, Flow, Sink};
+use crate::{ConnId, Event, Flow, Record, Sink};
 
 impl Shard {
     /// A QoS 1 message is done. [V4 MQTT-4.3.2-1, V5 MQTT-4.3.2-4]
@@ -16,6 +16,7 @@ impl Shard {
             Ok(outgoing) => {
                 self.residents.census.messages_in_flight -= 1;
                 self.residents.messages.release(outgoing.message);
+                self.residents.persist_done(slot, outgoing.place, out);
                 self.pump(slot, now, out);
             }
             Err(_) => self.tell_unknown(conn, PacketType::Puback, ack, out),
@@ -34,13 +35,16 @@ impl Shard {
             Ok(outgoing) => {
                 if let Some(outgoing) = outgoing {
                     self.residents.messages.release(outgoing.message);
+                    if accepted {
+                        let (place, identifier) = (outgoing.place, ack.packet_identifier);
+                        self.residents.persist_taken_over(slot, place, identifier, out);
+                    } else {
+                        self.residents.persist_done(slot, outgoing.place, out);
+                    }
                 }
                 if accepted {
-                    self.residents.send(
-                        conn,
-                        &ControlPacket::Pubrel(Ack::success(ack.packet_identifier)),
-                        out,
-                    );
+                    let pubrel = ControlPacket::Pubrel(Ack::success(ack.packet_identifier));
+                    self.residents.answer(conn, &pubrel, out);
                 } else {
                     self.residents.census.messages_in_flight -= 1;
                     self.pump(slot, now, out);
@@ -53,7 +57,7 @@ impl Shard {
                 if accepted && error == AckError::Unknown {
                     let reason = self.not_found(conn);
                     let pubrel = Ack::with_reason(ack.packet_identifier, reason);
-                    self.residents.send(conn, &ControlPacket::Pubrel(pubrel), out);
+                    self.residents.answer(conn, &ControlPacket::Pubrel(pubrel), out);
                 }
             }
         }
@@ -66,6 +70,11 @@ impl Shard {
         let Some(slot) = self.session_of(conn) else { return Flow::Closed };
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
         let known = session.received.remove(ack.packet_identifier);
+        let stored = session.stored.as_ref().map(|stored| stored.serial);
+        if let Some(session) = stored.filter(|_| known) {
+            let identifier = ack.packet_identifier;
+            self.residents.persist(&Record::Released { session, identifier }, out);
+        }
         let reason = if known {
             ReasonCode::Success
         } else {
@@ -73,7 +82,7 @@ impl Shard {
             self.not_found(conn)
         };
         let pubcomp = Ack::with_reason(ack.packet_identifier, reason);
-        self.residents.send(conn, &ControlPacket::Pubcomp(pubcomp), out);
+        self.residents.answer(conn, &ControlPacket::Pubcomp(pubcomp), out);
         Flow::Continue
     }
 
@@ -84,6 +93,7 @@ impl Shard {
         match session.in_flight.pubcomp(ack.packet_identifier) {
             Ok(()) => {
                 self.residents.census.messages_in_flight -= 1;
+                self.residents.persist_completed(slot, ack.packet_identifier, out);
                 self.pump(slot, now, out);
             }
             Err(_) => self.tell_unknown(conn, PacketType::Pubcomp, ack, out),

@@ -35,7 +35,7 @@ impl Shard {
         }
         let reason = if disconnect.reason_code == ReasonCode::Success {
             // [V4 MQTT-3.1.2-10, V4 MQTT-3.14.4-3, V5 MQTT-3.1.2-10, V5 MQTT-3.14.4-3]
-            self.drop_will(conn);
+            self.drop_will(conn, out);
             CloseReason::ClientDisconnected
         } else {
             // 5.0: 0x04, and every code from 0x80: something went wrong, the Will is due.
@@ -137,8 +137,9 @@ impl Shard {
                 if let Some(session) = self.residents.sessions.at_mut(slot) {
                     session.ends_at = Some(now.mono.plus_s(seconds.into()));
                 }
+                self.persist_session(slot, Some(now.wall.plus_s(seconds.into())), out);
             }
-            Expiry::Never => {}
+            Expiry::Never => self.persist_session(slot, None, out),
         }
         self.watch_session(slot, now);
     }
@@ -151,6 +152,7 @@ impl Shard {
             return;
         }
         let due = now.mono.plus_s(will.delay_s.into());
+        self.persist_will_due(slot, &will, now.wall.plus_s(will.delay_s.into()), out);
         if let Some(session) = self.residents.sessions.at_mut(slot) {
             session.rare().will = Some(DelayedWill { due, message: will.message, expiry_s: will.expiry_s });
         }
@@ -186,21 +188,26 @@ impl Shard {
         }
         self.publish_message(&message, now, out);
         self.residents.messages.release(will);
+        self.persist_will_gone(slot, out);
     }
 
     /// A normal DISCONNECT takes the Will away.
-    pub(super) fn drop_will(&mut self, conn: ConnId) {
-        if let Some(will) = self.connected_mut(conn).and_then(|connected| connected.will.take()) {
+    pub(super) fn drop_will(&mut self, conn: ConnId, out: &mut impl Sink) {
+        let Some(connected) = self.connected_mut(conn) else { return };
+        let slot = connected.session;
+        if let Some(will) = connected.will.take() {
             self.residents.messages.release(will.message);
+            self.persist_will_gone(slot, out);
         }
     }
 
     /// The client came back before its Will was due. [V5 MQTT-3.1.3-9]
-    pub(super) fn cancel_will(&mut self, slot: u32) {
+    pub(super) fn cancel_will(&mut self, slot: u32, out: &mut impl Sink) {
         let Some(session) = self.residents.sessions.at_mut(slot) else { return };
         if let Some(will) = session.rare.as_mut().and_then(|rare| rare.will.take()) {
             session.settle_rare();
             self.residents.messages.release(will.message);
+            self.persist_will_gone(slot, out);
         }
     }
 
@@ -215,6 +222,7 @@ impl Shard {
             self.publish_will(slot, will.message, will.expiry_s, now, out);
         }
         let Some(mut session) = self.residents.sessions.remove(slot) else { return };
+        self.forget_stored(&mut session, out);
         self.directory.remove(slot, &session.key);
         for filter in session.subscriptions.take_all() {
             if let Ok(filter) = SubscriptionFilter::parse(&filter) {
@@ -261,7 +269,7 @@ impl Shard {
                 (stored.topic.into(), stored.properties.into(), stored.payload.into());
             let message =
                 crate::Message { topic: &topic, properties: &properties, payload: &payload, ..stored };
-            self.deliver_to_member(&message, me, group, 0, now, out);
+            self.deliver_to_member(&message, None, me, group, 0, now, out);
         }
         self.residents.messages.release(orphan.message);
     }

@@ -206,9 +206,14 @@ impl Shard {
         out: &mut impl Sink,
     ) {
         let key = SessionKey { namespace: Namespace::PLAIN, identifier };
+        self.residents.persisted = false;
         let (session, session_present) = self.claim_session(&key, connect, now, out);
-        let connected = self.connected_from(connect, session, permit);
+        let connected = self.connected_from(connect, session, permit, out);
         let keep_alive_s = connected.keep_alive_s;
+        if self.residents.persisted {
+            // The client may believe CONNACK: what it says of the session is in the store by then.
+            out.gate(conn);
+        }
         let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else { return };
         connection.stage = Stage::Connected(connected);
         out.tell(Event::Connected {
@@ -228,7 +233,7 @@ impl Shard {
         if !self.accept(conn, connect, &key, session, session_present, data, out) {
             // The client's Maximum Packet Size has no room for the CONNACK, and without one there
             // is no connection, nor a Will. [V5 MQTT-3.1.2-24, V5 MQTT-3.2.0-1]
-            self.drop_will(conn);
+            self.drop_will(conn, out);
             self.forget_and_close(conn, CloseReason::PacketTooLarge, None, now, out);
             return;
         }
@@ -266,7 +271,8 @@ impl Shard {
                 session.ends_at = None;
                 session.in_flight.set_window(window);
                 session.in_flight.rewind();
-                self.cancel_will(slot);
+                self.persist_session(slot, None, out);
+                self.cancel_will(slot, out);
                 return (slot, true);
             }
             // [V4 MQTT-3.1.2-6, V5 MQTT-3.1.2-4]
@@ -275,6 +281,9 @@ impl Shard {
         // [V5 MQTT-3.1.2-6]
         let (slot, _) = self.residents.sessions.insert(Session::new(key.clone(), expiry, window));
         self.directory.insert(slot, &self.residents.sessions);
+        if expiry != Expiry::AtOnce {
+            self.store_session(slot, out);
+        }
         (slot, false)
     }
 
@@ -289,12 +298,18 @@ impl Shard {
     /// What a connection keeps of its CONNECT.
     /// [V4 MQTT-3.1.2-12, V5 MQTT-3.1.2-7, V5 MQTT-3.1.3-10, V5 U-3.1.2.11.4-3, V5 U-3.1.2.11.5-2]
     /// [V5 U-3.1.2.11.7-3, V5 U-3.1.3.2.2-2, V5 U-3.1.3.4-1]
-    fn connected_from(&mut self, connect: &Connect<'_>, session: u32, permit: Permit) -> Connected {
+    fn connected_from(
+        &mut self,
+        connect: &Connect<'_>,
+        session: u32,
+        permit: Permit,
+        out: &mut impl Sink,
+    ) -> Connected {
         let properties = connect.properties;
         let will = connect.will.map(|will| {
             let mut forwarded = Vec::new();
             will.properties.copy_forwarded(&mut forwarded);
-            let message = self.residents.messages.keep(&Message {
+            let message = Message {
                 namespace: Namespace::PLAIN,
                 topic: will.topic,
                 properties: &forwarded,
@@ -303,9 +318,12 @@ impl Shard {
                 retain: will.retain,
                 expires_at: None,
                 publisher: Some(self.session_ref(session)),
-            });
+            };
             let delay_s = will.properties.will_delay_interval().unwrap_or(0);
-            Box::new(Will { message, delay_s, expiry_s: will.properties.message_expiry_interval() })
+            let expiry_s = will.properties.message_expiry_interval();
+            let serial = self.persist_will(session, &message, delay_s, expiry_s, out);
+            let message = self.residents.messages.keep(&message);
+            Box::new(Will { message, serial, delay_s, expiry_s })
         });
         let limits = &self.residents.limits;
         let keep_alive_s = self.keep_alive_for(connect);

@@ -10,11 +10,14 @@ use hexmq_wire::QoS;
 use super::Shard;
 use crate::residents::Listed;
 use crate::retained::{Progress, RetainedMessage};
-use crate::session::Handout;
-use crate::{ConnId, Message, Namespace, Sink};
+use crate::session::{Granted, Handout};
+use crate::{ConnId, Fetch, Fetched, Message, Namespace, Record, RecordReader, Serial, SessionRef, Sink};
 
 /// Bytes that may wait for a connection before its hand-out pauses.
 const OUTPUT_MARK_BYTES: usize = 256 << 10;
+
+/// Messages fetched from the store at once.
+const COLD_AT_ONCE: usize = 64;
 
 /// How a slice ended.
 enum Slice {
@@ -75,6 +78,9 @@ impl Shard {
     fn hand_out(&mut self, slot: u32, now: Now, out: &mut impl Sink) -> Slice {
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Slice::Done };
         let Some(conn) = session.conn else { return Slice::Blocked };
+        if session.rare.as_ref().is_some_and(|rare| rare.thawing.is_some()) {
+            return Slice::Blocked;
+        }
         let namespace = session.key.namespace;
         let conn = ConnId { slot: conn, generation: self.residents.connections.generation(conn) };
         if out.output_len(conn) >= OUTPUT_MARK_BYTES {
@@ -123,15 +129,17 @@ impl Shard {
         let granted = handout.granted;
         let mut slice = Slice::Spent;
         let mut sent = 0;
+        let mut cold: Vec<Serial> = Vec::new();
         let mut visit = |retained: RetainedMessage<'_>| {
             // [V5 MQTT-3.8.3-3]
             if granted.not_from != 0 && granted.not_from == retained.publisher {
                 return ControlFlow::Continue(());
             }
             let qos = granted.qos.min(retained.qos);
-            let room = residents.sessions.at(slot).is_some_and(|session| {
-                qos == QoS::AtMostOnce || (session.queue.is_empty() && session.in_flight.has_room())
-            });
+            let room = residents
+                .sessions
+                .at(slot)
+                .is_some_and(|session| qos == QoS::AtMostOnce || session.has_room());
             if !room {
                 slice = Slice::Blocked;
                 return ControlFlow::Break(());
@@ -139,6 +147,14 @@ impl Shard {
             if out.output_len(conn) >= OUTPUT_MARK_BYTES {
                 slice = Slice::Full;
                 return ControlFlow::Break(());
+            }
+            if let Some(serial) = retained.serial {
+                if cold.len() >= COLD_AT_ONCE {
+                    slice = Slice::Blocked;
+                    return ControlFlow::Break(());
+                }
+                cold.push(serial);
+                return ControlFlow::Continue(());
             }
             sent += 1;
             let message = Message {
@@ -154,9 +170,44 @@ impl Shard {
             residents.send_retained(conn, slot, &message, granted, now, out);
             ControlFlow::Continue(())
         };
-        match shared.retained.collect(namespace, filter, &mut handout.cursor, budget, now.wall, &mut visit) {
-            Progress::Done => (Slice::Done, sent.max(1)),
+        let progress =
+            shared.retained.collect(namespace, filter, &mut handout.cursor, budget, now.wall, &mut visit);
+        let thaws = !cold.is_empty();
+        if thaws {
+            self.thaw(slot, granted, cold, out);
+        }
+        match progress {
+            // What thaws is the end of this hand-out; the next one waits for it.
+            Progress::Done => (Slice::Done, if thaws { budget } else { sent.max(1) }),
+            Progress::More if thaws => (Slice::Blocked, budget),
             Progress::More => (slice, budget),
         }
+    }
+
+    /// Asks the store for bodies that are only there.
+    fn thaw(&mut self, slot: u32, granted: Granted, messages: Vec<Serial>, out: &mut impl Sink) {
+        let session = self.session_ref(slot);
+        if let Some(waiting) = self.residents.sessions.at_mut(slot) {
+            waiting.rare().thawing = Some(granted);
+            out.fetch(Fetch::Bodies { session, messages });
+        }
+    }
+
+    /// Retained messages have come from the store: they go out, or into the queue, and the hand-out goes on.
+    pub(super) fn thawed(&mut self, fetched: &Fetched, now: Now, out: &mut impl Sink) {
+        let SessionRef { slot, generation, .. } = fetched.session;
+        let Some(session) = self.residents.sessions.get_mut(slot, generation) else { return };
+        let Some(granted) = session.rare.as_mut().and_then(|rare| rare.thawing.take()) else { return };
+        let mut reader = RecordReader::new(&fetched.records);
+        while let Some(Ok(record)) = reader.next() {
+            if let Record::Message { message, .. } = record
+                && message.expires_at.is_none_or(|at| at > now.wall)
+            {
+                let message = Message { retain: true, ..message };
+                self.residents.deliver_retained(slot, generation, &message, granted, now, out);
+            }
+        }
+        self.list_handout(slot, false);
+        self.handouts_wait = true;
     }
 }

@@ -6,7 +6,9 @@ mod callers;
 mod close;
 mod door;
 mod handout;
+mod keep;
 mod publish;
+mod restore;
 mod subscribe;
 mod sys;
 mod timers;
@@ -23,12 +25,14 @@ use crate::connection::{Connected, Connection, Stage};
 use crate::directory::Directory;
 use crate::matches::MatchCache;
 use crate::residents::Residents;
+use crate::store_side::Serials;
 use crate::wheel::Wheel;
 use crate::{
-    Answer, Audience, Batch, Census, CloseReason, ConnId, Event, Flow, HoldId, Limits, Peer, SessionRef,
-    ShardId, Shared, Sink,
+    Answer, Audience, Batch, Census, CloseReason, ConnId, Event, FetchKind, Fetched, Flow, Forwarded, HoldId,
+    Limits, Peer, Record, SessionRef, ShardId, Shared, Sink,
 };
 pub use callers::Caller;
+pub use restore::{Restore, Restorer};
 use sys::Sys;
 use timers::Timer;
 
@@ -65,11 +69,15 @@ pub struct Shard {
 
 impl Shard {
     /// A shard of the server described by `shared`. `now` starts its timers.
+    /// If the server has a store, every change of durable state goes to [`Sink::persist`].
     pub fn new(id: ShardId, limits: Arc<Limits>, shared: Arc<Shared>, now: Now) -> Shard {
         let seed = shared.seed;
         let mut shard = Shard {
             id,
-            residents: Residents::new(limits),
+            residents: Residents::new(
+                limits,
+                shared.first_serial.map(|first| Serials::new(first, id, shared.shards)),
+            ),
             directory: Directory::new(seed),
             cache: MatchCache::new(id, seed),
             wheel: Wheel::new(now.mono),
@@ -137,6 +145,7 @@ impl Shard {
             return Flow::Closed;
         };
         connection.last_heard = now.mono;
+        self.residents.persisted = false;
         match &connection.stage {
             Stage::AwaitingConnect => self.knock(conn, frame, now, out),
             Stage::Authenticating(_) => self.receive_authenticating(conn, frame, now, out),
@@ -289,13 +298,34 @@ impl Shard {
 
     /// Messages from another shard.
     pub fn forwarded(&mut self, batch: &Batch, now: Now, out: &mut impl Sink) {
-        for (message, audience) in batch.iter() {
-            match audience {
-                Audience::Matching { generation } => self.deliver_forwarded(&message, generation, now, out),
-                Audience::Member { session, group, hops } => {
-                    self.deliver_to_member(&message, session, group, hops, now, out);
+        for forwarded in batch.iter() {
+            let Forwarded { message, audience, serial } = &forwarded;
+            let group = match *audience {
+                Audience::Matching { generation } => {
+                    self.deliver_forwarded(&forwarded, generation, now, out);
+                    0
                 }
+                Audience::Member { session, group, hops } => {
+                    self.deliver_to_member(message, *serial, session, group, hops, now, out);
+                    group
+                }
+            };
+            if let Some(message) = *serial {
+                self.residents.persist(&Record::Arrived { message, shard: self.id, group }, out);
             }
+        }
+    }
+
+    /// What was asked of the store with [`Sink::fetch`].
+    pub fn fetched(&mut self, fetched: &Fetched, now: Now, out: &mut impl Sink) {
+        let slot = fetched.session.slot;
+        match fetched.what {
+            FetchKind::Queue if self.residents.take_in(fetched, now.mono) => {
+                self.residents.bound_queue(slot, out);
+                self.pump(slot, now, out);
+            }
+            FetchKind::Queue => self.watch_session(slot, now),
+            FetchKind::Bodies => self.thawed(fetched, now, out),
         }
     }
 

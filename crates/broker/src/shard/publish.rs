@@ -6,9 +6,13 @@ use hexmq_wire::{
 };
 
 use super::Shard;
-use crate::matches::{Receiver, Whose};
+use crate::matches::{Elsewhere, Receiver, Whose};
 use crate::retained::{RetainedMessage, Stored};
-use crate::{Audience, CloseReason, ConnId, Event, Flow, Message, Namespace, SessionRef, Sink};
+use crate::store_side::Serials;
+use crate::{
+    Audience, CloseReason, Condition, ConnId, Destination, Event, Flow, Forwarded, Message, Namespace,
+    Record, Serial, SessionRef, Sink,
+};
 
 /// What routing found.
 #[derive(Clone, Copy, Debug, Default)]
@@ -144,28 +148,68 @@ impl Shard {
             expires_at,
             publisher: Some(self.session_ref(slot)),
         };
-        if message.retain
-            && !self.retain(&message, out)
-            && version == Version::V5
-            && message.qos != QoS::AtMostOnce
-        {
-            self.release_identifier(slot, publish);
-            let mut words = PropertiesBuf::new();
-            self.residents.explain(conn, 0, &"the server keeps no further retained messages", &mut words);
-            self.acknowledge(conn, publish, ReasonCode::QuotaExceeded, words.as_properties(), out);
-            return Ok(Flow::Continue);
+        let answers = version == Version::V5 && message.qos != QoS::AtMostOnce;
+        if answers && out.condition() == Condition::Stuck && self.would_persist(slot, &message) {
+            return Ok(self.refuse_for_room(conn, slot, publish, &"the store cannot write", out));
         }
-        let routed = self.route(&message, now, out);
+        let mut serial = None;
+        if message.retain && !self.retain(&message, &mut serial, out) && answers {
+            let why = "the server keeps no further retained messages";
+            return Ok(self.refuse_for_room(conn, slot, publish, &why, out));
+        }
+        self.persist_incoming(slot, publish, out);
+        let routed = self.route(&message, serial, now, out);
         let nobody = !routed.matched && version == Version::V5;
         let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
         self.acknowledge(conn, publish, code, Properties::EMPTY, out);
-        if routed.congested {
+        if routed.congested || (self.residents.persisted && out.condition() != Condition::Well) {
+            self.watch_store(conn, now, out);
             if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) {
                 connection.paused = true;
             }
             return Ok(Flow::Pause);
         }
         Ok(Flow::Continue)
+    }
+
+    /// There is no room for a message; nobody gets it.
+    fn refuse_for_room(
+        &mut self,
+        conn: ConnId,
+        slot: u32,
+        publish: &Publish<'_>,
+        why: &&str,
+        out: &mut impl Sink,
+    ) -> Flow {
+        self.release_identifier(slot, publish);
+        let mut words = PropertiesBuf::new();
+        self.residents.explain(conn, 0, why, &mut words);
+        self.acknowledge(conn, publish, ReasonCode::QuotaExceeded, words.as_properties(), out);
+        Flow::Continue
+    }
+
+    /// Whether taking this message over would change durable state.
+    fn would_persist(&mut self, slot: u32, message: &Message<'_>) -> bool {
+        let incoming = message.qos == QoS::ExactlyOnce && self.residents.stored_serial(slot).is_some();
+        if incoming || message.retain {
+            return self.residents.serials.is_some();
+        }
+        let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
+        let sessions = &self.residents.sessions;
+        matches.receivers.iter().any(|receiver| {
+            let session = sessions.get(receiver.slot, receiver.generation);
+            receiver.qos != QoS::AtMostOnce && session.is_some_and(|session| session.stored.is_some())
+        }) || matches.shards.iter().any(|elsewhere| elsewhere.stored)
+            || matches.groups.iter().any(|group| group.stored())
+    }
+
+    /// The identifier of a QoS 2 message outlives a crash with the session of its publisher.
+    fn persist_incoming(&mut self, slot: u32, publish: &Publish<'_>, out: &mut impl Sink) {
+        if let Delivery::ExactlyOnce(identifier) = publish.delivery
+            && let Some(session) = self.residents.stored_serial(slot)
+        {
+            self.residents.persist(&Record::Incoming { session, identifier }, out);
+        }
     }
 
     /// Remembers the identifier of a QoS 2 message; false for a repetition.
@@ -217,7 +261,7 @@ impl Shard {
             Delivery::AtLeastOnce(identifier) => ControlPacket::Puback(ack(identifier)),
             Delivery::ExactlyOnce(identifier) => ControlPacket::Pubrec(ack(identifier)),
         };
-        self.residents.send(conn, &packet, out);
+        self.residents.answer(conn, &packet, out);
     }
 
     /// Not delivered; 5.0 says so, 3.x can only acknowledge. [V4 MQTT-3.3.5-2, V5 U-4.7.2-1]
@@ -251,18 +295,26 @@ impl Shard {
 
     /// A message of the server itself, or a Will: retained if it asks for it, and routed.
     pub(super) fn publish_message(&mut self, message: &Message<'_>, now: Now, out: &mut impl Sink) {
+        let mut serial = None;
         if message.retain {
-            self.retain(message, out);
+            self.retain(message, &mut serial, out);
         }
-        self.route(message, now, out);
+        self.route(message, serial, now, out);
     }
 
     /// Sets or clears the retained message of the topic; false if there is no room for it.
     /// [V4 MQTT-3.3.1-5, V4 MQTT-3.3.1-7, V4 MQTT-3.3.1-10, V5 MQTT-3.3.1-5, V5 MQTT-3.3.1-6, V5 MQTT-3.3.1-7]
     /// [V4 MQTT-3.3.1-11, V5 U-3.3.1.3-2]
-    fn retain(&mut self, message: &Message<'_>, out: &mut impl Sink) -> bool {
+    /// Only what the server says of itself is not worth storing: it says it anew.
+    fn retain(&mut self, message: &Message<'_>, serial: &mut Option<Serial>, out: &mut impl Sink) -> bool {
         let publisher = message.publisher.and_then(|at| self.residents.sessions.get(at.slot, at.generation));
-        let stored = self.shared.retained.set(
+        let publisher = publisher.map_or(0, |session| self.directory.mark(&session.key));
+        let persists = self.residents.serials.is_some() && !message.topic.starts_with("$SYS/");
+        let clears = message.payload.is_empty();
+        if persists && !clears {
+            *serial = self.residents.serials.as_mut().map(Serials::take);
+        }
+        let (stored, version) = self.shared.retained.set_versioned(
             message.namespace,
             &RetainedMessage {
                 topic: message.topic,
@@ -270,12 +322,26 @@ impl Shard {
                 properties: message.properties,
                 payload: message.payload,
                 expires: message.expires_at,
-                publisher: publisher.map_or(0, |session| self.directory.mark(&session.key)),
+                publisher,
+                serial: *serial,
             },
         );
         match stored {
-            Stored::New | Stored::Replaced => true,
+            Stored::New if clears => true,
+            Stored::New | Stored::Replaced if persists && clears => {
+                let (namespace, topic) = (message.namespace, message.topic);
+                self.residents.persist(&Record::RetainedCleared { version, namespace, topic }, out);
+                true
+            }
+            Stored::New | Stored::Replaced => {
+                if let Some(serial) = *serial {
+                    self.residents.persist(&Record::Message { serial, message: *message }, out);
+                    self.residents.persist(&Record::Retained { version, message: serial, publisher }, out);
+                }
+                true
+            }
             _ => {
+                *serial = None;
                 let limit = self.residents.limits.retained_messages;
                 out.tell(Event::RetainedFull { topic: message.topic, limit });
                 false
@@ -287,22 +353,32 @@ impl Shard {
     /// [V4 MQTT-3.3.5-1, V5 MQTT-3.3.4-2, V4 MQTT-4.5.0-1, V5 MQTT-4.5.0-1, V4 MQTT-4.6.0-5, V5 MQTT-4.6.0-5]
     /// [V4 MQTT-3.3.2-3, V4 MQTT-4.6.0-6, V5 MQTT-3.3.2-3, V5 MQTT-4.6.0-6, V5 U-4.3-1, V5 U-4.8.1-2]
     /// [V5 U-4.8.2-2, V5 U-4.8.2-7, V5 U-4.10-1]
-    pub(super) fn route(&mut self, message: &Message<'_>, now: Now, out: &mut impl Sink) -> Routed {
+    pub(super) fn route(
+        &mut self,
+        message: &Message<'_>,
+        serial: Option<Serial>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Routed {
+        let shards = self.shared.shards;
         let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
         if matches.is_empty() {
             return Routed::default();
         }
         let residents = &mut self.residents;
         let mut routed = Routed { matched: !matches.shards.is_empty(), congested: false };
-        let mut outbound = residents.begin(message, now);
+        let mut outbound = residents.begin(message, serial, now);
         for receiver in &matches.receivers {
             if is_for(receiver, self.id, message.publisher) {
                 routed.matched = true;
                 residents.deliver(receiver, &mut outbound, out);
             }
         }
-        for &shard in &matches.shards {
-            out.forward(shard).push(message, Audience::Matching { generation: matches.generation });
+        for &Elsewhere { shard, stored } in &matches.shards {
+            let to = Destination { shard, shards, group: 0 };
+            let serial = residents.persist_forwarded(&mut outbound, stored, to, out);
+            let audience = Audience::Matching { generation: matches.generation };
+            out.forward(shard).push(message, audience, serial);
             routed.congested |= out.congested(shard);
         }
         for group in &mut matches.groups {
@@ -311,9 +387,12 @@ impl Shard {
             if chosen.session.shard == self.id {
                 residents.deliver_shared(&chosen, group.id, &mut outbound, out);
             } else {
+                let shard = chosen.session.shard;
+                let to = Destination { shard, shards, group: group.id };
+                let serial = residents.persist_forwarded(&mut outbound, chosen.stored, to, out);
                 let audience = Audience::Member { session: chosen.session, group: group.id, hops: 0 };
-                out.forward(chosen.session.shard).push(message, audience);
-                routed.congested |= out.congested(chosen.session.shard);
+                out.forward(shard).push(message, audience, serial);
+                routed.congested |= out.congested(shard);
             }
         }
         residents.finish(outbound);
@@ -323,13 +402,14 @@ impl Shard {
     /// A message another shard published: to the sessions of this one.
     pub(super) fn deliver_forwarded(
         &mut self,
-        message: &Message<'_>,
+        forwarded: &Forwarded<'_>,
         generation: u64,
         now: Now,
         out: &mut impl Sink,
     ) {
+        let message = &forwarded.message;
         let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
-        let mut outbound = self.residents.begin(message, now);
+        let mut outbound = self.residents.begin(message, forwarded.serial, now);
         for receiver in &matches.receivers {
             // A subscription younger than the message is not entitled to it.
             if receiver.since <= generation && is_for(receiver, self.id, message.publisher) {
@@ -341,18 +421,21 @@ impl Shard {
 
     /// A message for one member of a shared subscription; if that session is gone, for another.
     /// [V5 U-4.8.2-3]
+    #[allow(clippy::too_many_arguments, reason = "a message, its number, and to whom")]
     pub(super) fn deliver_to_member(
         &mut self,
         message: &Message<'_>,
+        serial: Option<Serial>,
         session: SessionRef,
         group: u64,
         hops: u8,
         now: Now,
         out: &mut impl Sink,
     ) {
+        let shards = self.shared.shards;
         let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
         let Some(choice) = matches.groups.iter_mut().find(|choice| choice.id == group) else { return };
-        let mut outbound = self.residents.begin(message, now);
+        let mut outbound = self.residents.begin(message, serial, now);
         let mine = choice.member(session).filter(|member| member.session.shard == self.id);
         let done =
             mine.is_some_and(|member| self.residents.deliver_shared(&member, group, &mut outbound, out));
@@ -360,8 +443,11 @@ impl Shard {
             if other.session.shard == self.id {
                 self.residents.deliver_shared(&other, group, &mut outbound, out);
             } else if hops < HOPS_MAX {
+                let shard = other.session.shard;
+                let to = Destination { shard, shards, group };
+                let serial = self.residents.persist_forwarded(&mut outbound, other.stored, to, out);
                 let audience = Audience::Member { session: other.session, group, hops: hops + 1 };
-                out.forward(other.session.shard).push(message, audience);
+                out.forward(shard).push(message, audience, serial);
             }
         }
         self.residents.finish(outbound);

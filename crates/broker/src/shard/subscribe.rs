@@ -13,7 +13,7 @@ use super::Shard;
 use crate::index::{NewEntry, Subscribed};
 use crate::retained::Cursor;
 use crate::session::{Granted, Handout, Held};
-use crate::{CloseReason, ConnId, Event, Flow, Namespace, Sink};
+use crate::{CloseReason, ConnId, Event, Flow, Namespace, Record, Sink};
 
 impl Shard {
     /// [V4 MQTT-3.8.4-1, V4 MQTT-3.8.4-4, V4 MQTT-3.8.4-5, V5 MQTT-3.8.4-1, V5 MQTT-3.8.4-5, V5 MQTT-3.8.4-6]
@@ -44,7 +44,7 @@ impl Shard {
             } else if !permit.may_subscribe(unshared(filter)) {
                 Err(ReasonCode::NotAuthorized)
             } else {
-                self.grant(slot, &subscription, identifier)
+                self.grant(slot, &subscription, identifier, out)
             };
             codes.push(match granted {
                 Ok(()) => subscription.options.qos as u8,
@@ -68,7 +68,7 @@ impl Shard {
             properties: words.as_properties(),
             reason_codes: &codes,
         };
-        if !self.residents.send(conn, &ControlPacket::Suback(suback), out) {
+        if !self.residents.answer(conn, &ControlPacket::Suback(suback), out) {
             return self.refuse_answer(conn, now, out);
         }
         self.pump(slot, now, out);
@@ -84,6 +84,7 @@ impl Shard {
         slot: u32,
         subscription: &Subscription<'_>,
         identifier: Option<NonZeroU32>,
+        out: &mut impl Sink,
     ) -> Result<(), ReasonCode> {
         let me = self.session_ref(slot);
         let (text, options) = (subscription.topic_filter, subscription.options);
@@ -98,7 +99,14 @@ impl Shard {
         let room = shared.then(|| session.rare().room.get_or_insert_default().clone());
         session.show_room();
         session.subscriptions.insert(text, Held { options, subscription_identifier: identifier }, seed);
-        let entry = NewEntry { session: me, options, subscription_identifier: identifier, room };
+        let stored = session.stored.as_ref().map(|stored| stored.serial);
+        let entry = NewEntry {
+            session: me,
+            options,
+            subscription_identifier: identifier,
+            stored: stored.is_some(),
+            room,
+        };
         let subscribed = self.shared.index.subscribe(Namespace::PLAIN, filter, entry);
         let new = subscribed == Subscribed::New;
         // [V5 MQTT-3.3.1-9, V5 MQTT-3.3.1-10, V5 MQTT-3.3.1-11] Shared subscriptions get no retained
@@ -125,6 +133,10 @@ impl Shard {
         }
         if new {
             self.count_subscription(shared, true);
+        }
+        if let Some(session) = stored {
+            let record = Record::Subscribed { session, filter: text, options, identifier };
+            self.residents.persist(&record, out);
         }
         Ok(())
     }
@@ -158,6 +170,9 @@ impl Shard {
                     rare.handouts.retain(|handout| &*handout.filter != text);
                 }
                 self.count_subscription(filter.share_name.is_some(), false);
+                if let Some(session) = self.residents.stored_serial(slot) {
+                    self.residents.persist(&Record::Unsubscribed { session, filter: text }, out);
+                }
             }
             // [V5 MQTT-3.11.3-2]
             let code = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
@@ -168,7 +183,7 @@ impl Shard {
             properties: Properties::EMPTY,
             reason_codes: &codes,
         };
-        if !self.residents.send(conn, &ControlPacket::Unsuback(unsuback), out) {
+        if !self.residents.answer(conn, &ControlPacket::Unsuback(unsuback), out) {
             return self.refuse_answer(conn, now, out);
         }
         Flow::Continue

@@ -8,8 +8,6 @@ use super::Shard;
 use crate::connection::Stage;
 use crate::{CloseReason, ConnId, Event, Sink};
 
-/// Expired retained messages looked at in one go.
-const SWEEP_BUDGET: usize = 1024;
 /// Milliseconds between two sweeps over retained messages that may expire.
 const SWEEP_EVERY_MS: u64 = 1000;
 /// The farthest look ahead: what a timer was set for may be gone long before, and the timer of a
@@ -24,6 +22,8 @@ pub(super) enum Timer {
     KeepAlive(ConnId),
     /// A session without a connection: its Will is due, or its end.
     Session { slot: u32, generation: u32 },
+    /// The store may have been unable to write for too long, for a connection that waits for it.
+    Store(ConnId),
     /// Expired retained messages are forgotten.
     Sweep,
     /// `$SYS` is brought up to date.
@@ -47,9 +47,10 @@ impl Shard {
             match timer {
                 Timer::Connect(conn) => self.connect_due(conn, now, out),
                 Timer::KeepAlive(conn) => self.keep_alive_due(conn, now, out),
+                Timer::Store(conn) => self.store_due(conn, now, out),
                 Timer::Session { slot, generation } => self.session_due(slot, generation, now, out),
                 Timer::Sweep => {
-                    self.shared.retained.sweep(now.wall, SWEEP_BUDGET);
+                    self.sweep_retained(now, out);
                     self.wheel.insert(now.mono.plus_ms(SWEEP_EVERY_MS), Timer::Sweep);
                 }
                 Timer::Sys => {
@@ -119,6 +120,12 @@ impl Shard {
             return;
         }
         session.timer = None;
+        if let Some(stored) = session.stored.as_mut()
+            && stored.fetch_again.take_if(|at| *at <= now.mono).is_some()
+        {
+            self.residents.fetch_tail(slot, out);
+        }
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return };
         if session.ends_at.is_some_and(|at| at <= now.mono) {
             self.end_session(slot, true, now, out);
             return;

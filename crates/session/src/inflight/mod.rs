@@ -179,6 +179,27 @@ impl<M> InFlight<M> {
         Some(identifier)
     }
 
+    /// Puts something back in flight that was sent before the server was started again, behind what was put
+    /// back before; it is to be sent again. Without a message it is a QoS 2 identifier whose PUBREL is
+    /// owed. False if the identifier is in use.
+    pub fn restore(&mut self, identifier: PacketIdentifier, qos: QoS, message: Option<M>) -> bool {
+        if self.identifier_in_use(identifier) || self.messages == u16::MAX {
+            return false;
+        }
+        let state = match (qos, &message) {
+            (_, None) => State::Pubcomp,
+            (QoS::ExactlyOnce, Some(_)) => State::Pubrec,
+            _ => State::Puback,
+        };
+        // Identifiers that do not count up are found one by one.
+        self.lapped |= self.slots.back().is_some_and(|last| last.identifier >= identifier);
+        self.slots.push_back(Slot { message, identifier, state, unsent: true });
+        self.messages += 1;
+        self.unsent += 1;
+        self.last = identifier.get();
+        true
+    }
+
     /// The message of a QoS 1 PUBLISH is done: gives it back.
     /// [V5 MQTT-4.3.2-3, V5 U-2.2.1-1, V5 U-4.9-1, V5 U-4.9-2]
     #[inline]

@@ -1,0 +1,118 @@
+//! What of sessions, Wills and retained messages goes into the store, and what happens when it
+//! cannot take it.
+
+use hexmq_session::{Now, Wall};
+use hexmq_wire::ReasonCode;
+
+use super::Shard;
+use super::timers::Timer;
+use crate::connection::Will;
+use crate::session::{Expiry, Session, Stored};
+use crate::{CloseReason, Condition, ConnId, Message, Record, Serial, Sink};
+
+/// Expired retained messages looked at in one go.
+const SWEEP_BUDGET: usize = 1024;
+
+impl Shard {
+    /// A new session outlives its connection, and a crash.
+    pub(super) fn store_session(&mut self, slot: u32, out: &mut impl Sink) {
+        let Some(serial) = self.residents.serials.as_mut().map(|serials| serials.take()) else { return };
+        if let Some(session) = self.residents.sessions.at_mut(slot) {
+            session.stored = Some(Box::new(Stored::new(serial)));
+        }
+        self.persist_session(slot, None, out);
+    }
+
+    /// The terms of a session have changed.
+    pub(super) fn persist_session(&mut self, slot: u32, ends_at: Option<Wall>, out: &mut impl Sink) {
+        let Some(session) = self.residents.sessions.at(slot) else { return };
+        let Some(stored) = &session.stored else { return };
+        let expiry_s = match session.expiry {
+            Expiry::AtOnce => Some(0),
+            Expiry::After(seconds) => Some(seconds),
+            Expiry::Never => None,
+        };
+        self.residents.persisted = true;
+        out.persist(&Record::Session {
+            session: stored.serial,
+            namespace: session.key.namespace,
+            identifier: &session.key.identifier,
+            expiry_s,
+            ends_at,
+        });
+    }
+
+    /// A session is over; so is what the store has of it.
+    pub(super) fn forget_stored(&mut self, session: &mut Session, out: &mut impl Sink) {
+        let Some(stored) = session.stored.take() else { return };
+        self.residents.census.messages_queued =
+            self.residents.census.messages_queued.saturating_sub(stored.tail.messages);
+        self.residents.census.publish_dropped += stored.tail.messages;
+        self.residents.persist(&Record::SessionEnded { session: stored.serial }, out);
+    }
+
+    /// A Will outlives a crash with its session.
+    pub(super) fn persist_will(
+        &mut self,
+        slot: u32,
+        message: &Message<'_>,
+        delay_s: u32,
+        expiry_s: Option<u32>,
+        out: &mut impl Sink,
+    ) -> Option<Serial> {
+        let session = self.residents.stored_serial(slot)?;
+        let message = self.residents.persist_message(message, out)?;
+        self.residents.persist(&Record::Will { session, message, delay_s, due: None, expiry_s }, out);
+        Some(message)
+    }
+
+    /// The delay of a Will has begun.
+    pub(super) fn persist_will_due(&mut self, slot: u32, will: &Will, due: Wall, out: &mut impl Sink) {
+        let (Some(session), Some(message)) = (self.residents.stored_serial(slot), will.serial) else {
+            return;
+        };
+        let Will { delay_s, expiry_s, .. } = *will;
+        self.residents.persist(&Record::Will { session, message, delay_s, due: Some(due), expiry_s }, out);
+    }
+
+    /// A Will was published or taken away.
+    pub(super) fn persist_will_gone(&mut self, slot: u32, out: &mut impl Sink) {
+        if let Some(session) = self.residents.stored_serial(slot) {
+            self.residents.persist(&Record::WillGone { session }, out);
+        }
+    }
+
+    /// Forgets some retained messages that have expired.
+    pub(super) fn sweep_retained(&mut self, now: Now, out: &mut impl Sink) {
+        let stores = self.residents.serials.is_some();
+        self.shared.retained.sweep_with(now.wall, SWEEP_BUDGET, |namespace, topic, version| {
+            if stores {
+                out.persist(&Record::RetainedCleared { version, namespace, topic });
+            }
+        });
+    }
+
+    /// While the store cannot write, a publisher is not read; not for ever.
+    pub(super) fn watch_store(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) {
+        if out.condition() == Condition::Stuck {
+            let due = now.mono.plus_ms(self.residents.limits.store_full_timeout_ms);
+            self.wheel.insert(due, Timer::Store(conn));
+        }
+    }
+
+    /// The store has become unable to write: connections that wait for it do not wait for ever.
+    pub fn store_stuck(&mut self, waiting: impl IntoIterator<Item = ConnId>, now: Now) {
+        let due = now.mono.plus_ms(self.residents.limits.store_full_timeout_ms);
+        for conn in waiting {
+            self.wheel.insert(due, Timer::Store(conn));
+        }
+    }
+
+    pub(super) fn store_due(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) {
+        let Some(connection) = self.residents.connections.get(conn.slot, conn.generation) else { return };
+        let waits = connection.paused || out.promised(conn);
+        if out.condition() == Condition::Stuck && waits {
+            self.close(conn, CloseReason::StoreUnavailable, ReasonCode::ServerUnavailable, None, now, out);
+        }
+    }
+}
