@@ -1,5 +1,6 @@
 //! What the vectors do not show: oddities, slips, topics, and bytes of any kind.
 
+use hexmq_device::json::JsonErrorKind;
 use hexmq_device::mac::HashName;
 use hexmq_device::{CivilTime, Span, Time, Value};
 use hexmq_dialect_onenet::connect::{Access, claim};
@@ -7,6 +8,7 @@ use hexmq_dialect_onenet::dp::{
     self, DataType, Detail, DpRule, EncodeError, NoticeKind, Point, Separators, decode, decode_leniently,
     encode,
 };
+use hexmq_dialect_onenet::thing::{self, ThingRule};
 use hexmq_dialect_onenet::token::{self, Resource, Slip, Token, TokenRule};
 use hexmq_dialect_onenet::topic::{Direction, ENTRIES, Topic};
 use proptest::prelude::*;
@@ -200,6 +202,45 @@ fn topics_mean_what_the_platform_says() {
         panic!("a system topic")
     };
     assert_eq!(unknown.entry, None);
+}
+
+fn thing_rules(topic: &str, payload: &str) -> Vec<(ThingRule, usize, usize)> {
+    let Some(Topic::System(system)) = Topic::parse(topic) else { panic!("{topic}") };
+    let found = thing::faults(payload.as_bytes(), system.entry.expect("a known topic"));
+    found.into_iter().map(|fault| (fault.rule, fault.span.offset, fault.span.length)).collect()
+}
+
+#[test]
+fn messages_of_the_thing_model_are_judged_by_their_topic() {
+    use ThingRule::*;
+    let post = "$sys/1/d/thing/property/post";
+    let reply = "$sys/1/d/thing/property/post/reply";
+    let dp = "$sys/1/d/dp/post/json";
+    for (topic, payload, expected) in [
+        (post, r#"{"id":"1","version":"1.0","params":{"a":{"value":1}}}"#, vec![]),
+        (post, r#"{"id":1}"#, vec![(IdText, 6, 1), (ParamsMissing, 7, 0)]),
+        (post, "[]", vec![(Object, 0, 2)]),
+        (post, "{", vec![(Json(JsonErrorKind::Ends), 1, 0)]),
+        (reply, r#"{"id":"1","code":200,"msg":"ok"}"#, vec![]),
+        (reply, r#"{"msg":"ok"}"#, vec![(IdMissing, 11, 0), (CodeMissing, 11, 0)]),
+        (reply, r#"{"id":"1","code":"200"}"#, vec![(CodeNumber, 17, 5)]),
+        ("$sys/1/d/thing/property/set", r#"{"id":"1234567890123456","params":{}}"#, vec![(IdLength, 6, 18)]),
+        (dp, r#"{"id":0,"dp":{"a":[{"v":1,"t":1552289676},{"v":"x"}]}}"#, vec![]),
+        (dp, r#"{"id":"1","dp":{"a":1}}"#, vec![(IdNumber, 6, 3), (DataPoints, 20, 1)]),
+        ("$sys/1/d/dp/post/json/accepted", r#"{"id":1}"#, vec![]),
+        ("$sys/1/d/cmd/request/7", "anything", vec![]),
+    ] {
+        assert_eq!(thing_rules(topic, payload), expected, "{topic} {payload}");
+    }
+    let points = thing::data_points(
+        br#"{"id":1,"dp":{"a":[{"v":{"x":1},"t":1552289676},{"v":2,"t":1552289676123}]}}"#,
+    );
+    let points = points.expect("data points");
+    assert_eq!(
+        (&points[0].value, points[0].at),
+        (&Value::Json("{\"x\":1}"), Some(Time::UnixMs(1_552_289_676_000)))
+    );
+    assert_eq!((&points[1].value, points[1].at), (&Value::Integer(2), Some(Time::UnixMs(1_552_289_676_123))));
 }
 
 /// Bytes that look like payloads.
