@@ -10,6 +10,7 @@ mod hex;
 mod json;
 mod language;
 pub mod recording;
+mod rejection;
 mod render;
 mod repair;
 mod stream;
@@ -26,5 +27,6 @@ pub use hex::{HexError, HexErrorKind, parse_hex, plain_hex, spaced_hex};
 /// The protocol version to read with, for callers that know nothing else of packets.
 pub use hexmq_wire::Version;
 pub use language::{Language, Text};
+pub use rejection::{Rejected, Verdict, judge_rejection};
 pub use render::{Layout, render};
 pub use width::{char_width, width, wrap};
