@@ -46,6 +46,15 @@ pub fn parse_pattern(line: &str, version: Version) -> Result<Pattern, ParseError
     parse::parse_pattern(Span { column: 1, text: line }, version)
 }
 
+/// Reads what a line sends: one packet, or the raw bytes behind `hex`.
+pub fn parse_sent(line: &str, version: Version) -> Result<Vec<u8>, ParseError> {
+    let span = Span { column: 1, text: line }.trimmed();
+    match raw::raw(span)? {
+        Some(bytes) => Ok(bytes),
+        None => parse_packet(line, version)?.encode().map_err(|error| span.error(error.to_string())),
+    }
+}
+
 /// The line of a packet.
 pub fn print_packet(packet: &ControlPacket<'_>, version: Version) -> String {
     Record::from_packet(packet, version).to_string()

@@ -9,8 +9,19 @@ use crate::word::Span;
 /// Deepest nesting of `len(…)` and `str(…)`.
 const DEPTH_MAX: usize = 16;
 
+/// The bytes after `hex`, if the line has raw bytes.
+pub(crate) fn raw(rest: Span<'_>) -> Result<Option<Vec<u8>>, ParseError> {
+    match rest.text.strip_prefix("hex") {
+        Some(after) if after.is_empty() || after.starts_with(char::is_whitespace) => {
+            let bytes = parse_raw(rest.from(3))?;
+            if bytes.is_empty() { Err(rest.error("expected bytes after `hex`")) } else { Ok(Some(bytes)) }
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Reads what stands after the word `hex`.
-pub(crate) fn parse_raw(span: Span<'_>) -> Result<Vec<u8>, ParseError> {
+fn parse_raw(span: Span<'_>) -> Result<Vec<u8>, ParseError> {
     let mut bytes = Vec::new();
     let rest = read_items(span, &mut bytes, 0)?;
     match rest.text {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::ParseError;
 use crate::parse::parse_pattern;
-use crate::raw::parse_raw;
+use crate::raw::raw;
 use crate::text::read_text;
 use crate::word::Span;
 
@@ -222,17 +222,6 @@ impl Reader {
             self.push(rest, line, Action::Expect { connections: connections.clone(), any_order, expected })?;
         }
         Ok(())
-    }
-}
-
-/// The bytes after `hex`, if the line has raw bytes.
-fn raw(rest: Span<'_>) -> Result<Option<Vec<u8>>, ParseError> {
-    match rest.text.strip_prefix("hex") {
-        Some(after) if after.is_empty() || after.starts_with(char::is_whitespace) => {
-            let bytes = parse_raw(rest.from(3))?;
-            if bytes.is_empty() { Err(rest.error("expected bytes after `hex`")) } else { Ok(Some(bytes)) }
-        }
-        _ => Ok(None),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod line;
 mod mask;
+mod packets;
 mod pcapng;
 mod read;
 mod time;
@@ -23,6 +24,7 @@ mod pcapng_tests;
 mod tests;
 
 pub use mask::{Masking, PasswordMask, mask_passwords};
+pub use packets::{Packets, Part};
 pub use pcapng::{PcapngWriter, entry_of_comment, write_pcapng};
 pub use read::{ReadError, ReadErrorKind, Reader};
 pub use time::Timestamp;
