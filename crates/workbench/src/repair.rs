@@ -193,30 +193,38 @@ impl Edits<'_> {
         fitting.next().is_none().then_some(only)
     }
 
-    /// Puts `bytes` in place of `length` ones at `offset`, and adjusts the Property Length and the
-    /// Remaining Length around them.
     fn replace(&self, offset: usize, length: usize, bytes: &[u8]) -> Option<Vec<u8>> {
-        let header = hexmq_wire::Frame::new(self.frame).header()?;
-        let start = usize::from(header.size);
-        let mut body = Vec::with_capacity(self.frame.len() + bytes.len());
-        let before = self.frame.get(start..offset)?;
-        let after = self.frame.get(offset + length..)?;
-        match group_around(&self.reading.fields, offset) {
-            Some(group) if bytes.len() != length => {
-                let announced = group.fields.first().filter(|field| field.name == "property_length")?;
-                let content = group.length - announced.length + bytes.len();
-                body.extend_from_slice(self.frame.get(start..announced.offset)?);
-                encode_remaining_length(u32::try_from(content.checked_sub(length)?).ok()?, &mut body);
-                body.extend_from_slice(self.frame.get(announced.offset + announced.length..offset)?);
-            }
-            _ => body.extend_from_slice(before),
-        }
-        body.extend_from_slice(bytes);
-        body.extend_from_slice(after);
-        packet_of(*self.frame.first()?, &body)
+        splice(self.frame, &self.reading.fields, offset, length, bytes)
     }
 }
-
+/// Puts `bytes` in place of `length` ones at `offset`, and adjusts the Property Length and the
+/// Remaining Length around them.
+pub(crate) fn splice(
+    frame: &[u8],
+    fields: &[Field],
+    offset: usize,
+    length: usize,
+    bytes: &[u8],
+) -> Option<Vec<u8>> {
+    let header = hexmq_wire::Frame::new(frame).header()?;
+    let start = usize::from(header.size);
+    let mut body = Vec::with_capacity(frame.len() + bytes.len());
+    let before = frame.get(start..offset)?;
+    let after = frame.get(offset + length..)?;
+    match group_around(fields, offset) {
+        Some(group) if bytes.len() != length => {
+            let announced = group.fields.first().filter(|field| field.name == "property_length")?;
+            let content = group.length - announced.length + bytes.len();
+            body.extend_from_slice(frame.get(start..announced.offset)?);
+            encode_remaining_length(u32::try_from(content.checked_sub(length)?).ok()?, &mut body);
+            body.extend_from_slice(frame.get(announced.offset + announced.length..offset)?);
+        }
+        _ => body.extend_from_slice(before),
+    }
+    body.extend_from_slice(bytes);
+    body.extend_from_slice(after);
+    packet_of(*frame.first()?, &body)
+}
 /// A two-byte length and the bytes.
 fn prefixed(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut field = u16::try_from(bytes.len()).ok()?.to_be_bytes().to_vec();
@@ -251,6 +259,6 @@ fn group_around(fields: &[Field], offset: usize) -> Option<&Field> {
 }
 
 /// The first field of this name, at any depth.
-fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
+pub(crate) fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
     fields.iter().find_map(|field| if field.name == name { Some(field) } else { find(&field.fields, name) })
 }
