@@ -4,8 +4,10 @@
 //! into findings with the statement of the standard and a repair. It reads with the decoder that
 //! serves. [`parse_hex`] gets the bytes from whatever text people paste. Nothing here does I/O.
 
+pub mod build;
 mod explain;
 mod explanation;
+pub mod export;
 mod hex;
 mod json;
 mod language;
