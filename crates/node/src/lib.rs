@@ -12,6 +12,7 @@
 
 mod authority;
 mod clock;
+mod commits;
 mod gate;
 mod link;
 mod links;
@@ -26,7 +27,7 @@ mod witness;
 
 pub use authority::{Authority, Decision};
 pub use clock::Clock;
-pub use node::{Counted, Handle, Node, Setup};
+pub use node::{Counted, GiveBack, Handle, Node, Setup, StoreSetup};
 pub use tap::{Notice, Tap};
 pub use tape::Tape;
 pub use witness::{Grounds, Rejection};

@@ -81,6 +81,8 @@ pub(crate) struct Flags {
     pub(crate) goodbye: bool,
     /// What crosses it is recorded.
     pub(crate) taped: bool,
+    /// Its output is held back until the store has what it rests on.
+    pub(crate) gated: bool,
 }
 
 /// What a write came to.

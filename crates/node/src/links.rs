@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use hexmq_broker::{
-    Answer, Batch, CloseReason, ConnId, Event, HoldId, Partial, Question, Refusal, ShardId, Sink,
+    Answer, Batch, CloseReason, Condition, ConnId, Event, Fetch, HoldId, Partial, Question, Record, Refusal,
+    ShardId, Sink,
 };
 use hexmq_session::{Mono, Now};
 use mio::{Registry, Token};
 
 use crate::authority::{Authority, Decision, Desk};
+use crate::commits::Commits;
 use crate::link::{Flushed, Link, Outbox, deserves_goodbye};
 use crate::mailbox::{Mailbox, Newcomer};
 use crate::tap::{Notice, Tap};
@@ -51,6 +53,8 @@ pub(crate) struct Links {
     /// Where output for a connection that is gone ends.
     void: Vec<u8>,
     low_mark: usize,
+    /// For a server with a store.
+    pub(crate) commits: Option<Box<Commits>>,
     /// Somebody may want connections recorded: they are to be asked about.
     pub(crate) taping: bool,
     pub(crate) witness: Witness,
@@ -88,7 +92,14 @@ pub(crate) fn conn(token: Token) -> ConnId {
 }
 
 impl Links {
-    pub(crate) fn new(me: ShardId, shards: u16, low_mark: usize, now: Now, outside: Outside) -> Links {
+    pub(crate) fn new(
+        me: ShardId,
+        shards: u16,
+        low_mark: usize,
+        now: Now,
+        commits: Option<Box<Commits>>,
+        outside: Outside,
+    ) -> Links {
         Links {
             me,
             now,
@@ -105,6 +116,7 @@ impl Links {
             pool: Pool::default(),
             void: Vec::new(),
             low_mark,
+            commits,
             taping: false,
             witness: Witness::default(),
             outside,
@@ -172,6 +184,9 @@ impl Links {
         let (low_mark, now) = (self.low_mark, self.now.mono);
         let Some(link) = self.get_mut(conn) else { return };
         link.flags.dirty = false;
+        if link.flags.gated {
+            return;
+        }
         link.flags.high |= link.pending() >= low_mark;
         // A full kernel tells when it has room: asking before would only cost a call.
         let flushed = if link.flags.blocked { Flushed::Some } else { link.flush(now) };
@@ -254,6 +269,25 @@ impl Links {
         }
     }
 
+    /// Puts what was promised into the output, now that the store has what it rests on.
+    pub(crate) fn keep_promises(&mut self) {
+        let Some(mut commits) = self.commits.take() else { return };
+        while let Some(promises) = commits.take_kept() {
+            for &conn in promises.gated() {
+                if let Some(link) = self.get_mut(conn) {
+                    link.flags.gated = false;
+                    // Marks it to be written.
+                    self.output(conn);
+                }
+            }
+            for (conn, packet) in promises.packets() {
+                self.output(conn).extend_from_slice(packet);
+            }
+            commits.give_back(promises);
+        }
+        self.commits = Some(commits);
+    }
+
     pub(crate) fn outside(&self) -> &Outside {
         &self.outside
     }
@@ -282,7 +316,7 @@ impl Sink for Links {
         if !link.flags.dirty {
             link.flags.dirty = true;
             self.dirty.push(conn);
-        } else if link.pending() >= EARLY_WRITE_BYTES && !link.flags.blocked {
+        } else if link.pending() >= EARLY_WRITE_BYTES && !link.flags.blocked && !link.flags.gated {
             link.flags.high |= link.pending() >= self.low_mark;
             link.flush(self.now.mono);
         }
@@ -296,6 +330,10 @@ impl Sink for Links {
 
     fn close(&mut self, conn: ConnId, reason: CloseReason) {
         let Some(mut link) = self.remove(conn) else { return };
+        if link.flags.gated {
+            // What was held back is not true yet, and now it need not be said.
+            link.outbox = None;
+        }
         link.flags.goodbye = deserves_goodbye(reason);
         link.tape_ends(reason);
         self.witness.last_words(&mut link, reason);
@@ -313,6 +351,53 @@ impl Sink for Links {
 
     fn partial(&self, conn: ConnId) -> Partial {
         self.get(conn).map_or(Partial::default(), Link::partial)
+    }
+
+    #[inline]
+    fn persist(&mut self, record: &Record<'_>) {
+        if let Some(commits) = &mut self.commits {
+            commits.persist(record);
+        }
+    }
+
+    #[inline]
+    fn promise(&mut self, conn: ConnId) -> &mut Vec<u8> {
+        if self.get(conn).is_none() {
+            self.void.clear();
+            return &mut self.void;
+        }
+        if self.commits.is_none() {
+            return self.output(conn);
+        }
+        match &mut self.commits {
+            Some(commits) => commits.promise(conn),
+            None => &mut self.void,
+        }
+    }
+
+    #[inline]
+    fn promised(&self, conn: ConnId) -> bool {
+        self.commits.as_ref().is_some_and(|commits| commits.promised(conn))
+    }
+
+    fn gate(&mut self, conn: ConnId) {
+        let Some(link) = self.table.get_mut(conn.slot as usize).and_then(Option::as_mut) else { return };
+        if link.conn == conn
+            && let Some(commits) = &mut self.commits
+        {
+            link.flags.gated = true;
+            commits.gate(conn);
+        }
+    }
+
+    fn fetch(&mut self, fetch: Fetch) {
+        if let Some(commits) = &mut self.commits {
+            commits.fetch(fetch);
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        self.commits.as_ref().map_or(Condition::Well, |commits| commits.condition)
     }
 
     fn forward(&mut self, to: ShardId) -> &mut Batch {

@@ -8,11 +8,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hexmq_broker::{Answer, Batch, Census, HoldId, Limits, Peer, ShardId};
+use hexmq_broker::{Answer, Batch, Census, Condition, Fetched, HoldId, Limits, Peer, ShardId};
 use hexmq_transport::Stream;
 use mio::Waker;
 
@@ -28,6 +28,9 @@ pub(crate) struct Mailbox {
     letters_wait: AtomicBool,
     /// A lane this shard found full may have room.
     room: AtomicBool,
+    /// The last commit of this shard that is safe, and whether it is news.
+    safe: AtomicU64,
+    safe_news: AtomicBool,
     sleeping: AtomicBool,
     waker: Waker,
     /// Bytes of batches one lane holds.
@@ -71,6 +74,10 @@ pub(crate) enum Letter {
     Limits(Arc<Limits>),
     /// Ask anew which connections are recorded, and say when that is done. `true`: some may be.
     Tapes(bool, Sender<ShardId>),
+    /// What the store was asked for.
+    Fetched(Fetched),
+    /// What the store can do has changed.
+    Condition(Condition),
     /// Stop gracefully.
     Stop,
 }
@@ -82,6 +89,8 @@ impl Mailbox {
             letters: Mutex::default(),
             letters_wait: AtomicBool::new(false),
             room: AtomicBool::new(false),
+            safe: AtomicU64::new(0),
+            safe_news: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
             waker,
             lane_bytes_max,
@@ -140,6 +149,7 @@ impl Mailbox {
     fn has_mail(&self) -> bool {
         self.letters_wait.load(SeqCst)
             || self.room.load(SeqCst)
+            || self.safe_news.load(SeqCst)
             || self.lanes.iter().any(|lane| lane.waits.load(SeqCst))
     }
 
@@ -183,6 +193,18 @@ impl Mailbox {
                 load.spare.push(batch);
             }
         }
+    }
+
+    /// The store: commits up to this one are safe.
+    pub(crate) fn tell_safe(&self, commit: u64) {
+        self.safe.store(commit, SeqCst);
+        self.safe_news.store(true, SeqCst);
+        self.wake();
+    }
+
+    /// The last commit that is safe, if that is news.
+    pub(crate) fn take_safe(&self) -> Option<u64> {
+        self.safe_news.swap(false, SeqCst).then(|| self.safe.load(SeqCst))
     }
 
     /// Tells this shard that a lane it found full has been emptied.

@@ -7,13 +7,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hexmq_broker::{Census, Limits, Shard, ShardId, Shared};
-use hexmq_session::Mono;
+use hexmq_broker::{
+    Census, Condition, Fetched, Journal, Limits, Listener as StoreListener, Numbers, Restore, Restorer,
+    Shard, ShardId, Shared,
+};
+use hexmq_session::{Mono, Now};
 use hexmq_transport::Listener;
 use mio::{Interest, Poll, Token};
 
 use crate::authority::{Authority, Desk};
 use crate::clock::Clock;
+use crate::commits::Commits;
 use crate::gate::Gate;
 use crate::links::{Links, Outside};
 use crate::mailbox::{self, Letter, Mailbox};
@@ -40,6 +44,21 @@ pub struct Setup {
     pub authority: Arc<dyn Authority>,
     /// Hears what happens.
     pub tap: Arc<dyn Tap>,
+    /// What the server stores in; `None`: it keeps everything in memory.
+    pub store: Option<StoreSetup>,
+}
+
+/// Gives what a store holds to a server that starts.
+pub type GiveBack = Box<dyn FnOnce(&mut dyn Restore) -> io::Result<()> + Send>;
+
+/// A store, and what it holds.
+pub struct StoreSetup {
+    /// Takes the commits.
+    pub journal: Arc<dyn Journal>,
+    /// The numbers it has given out. Its seed takes the place of that of the [`Setup`].
+    pub numbers: Numbers,
+    /// Gives back what it holds.
+    pub give_back: GiveBack,
 }
 
 impl std::fmt::Debug for Setup {
@@ -82,9 +101,18 @@ impl Node {
     ///
     /// # Errors
     /// The system has no descriptors, memory or threads left. Nothing runs then.
-    pub fn start(setup: Setup, listeners: &[Listener]) -> io::Result<Node> {
+    pub fn start(mut setup: Setup, listeners: &[Listener]) -> io::Result<Node> {
         let clock = Clock::start();
-        let shared = Arc::new(Shared::new(setup.shards, &setup.limits, setup.seed, clock.now()));
+        let store = setup.store.take();
+        if let Some(store) = &store {
+            setup.seed = store.numbers.seed;
+        }
+        let shared = Shared::new(setup.shards, &setup.limits, setup.seed, clock.now());
+        let shared = Arc::new(match &store {
+            Some(store) => shared.with_store(&store.numbers),
+            None => shared,
+        });
+        let journal = store.as_ref().map(|store| Arc::clone(&store.journal));
         let connections = Arc::new(AtomicUsize::new(0));
         let (desk, _) = Desk::start(setup.authority_threads)?;
         let polls: io::Result<Vec<Poll>> = (0..shared.shards).map(|_| Poll::new()).collect();
@@ -118,7 +146,11 @@ impl Node {
                 outside,
                 listeners,
                 &mailboxes,
+                journal.clone(),
             )?);
+        }
+        if let Some(store) = store {
+            restore(store, &handle, &mut loops, clock.now())?;
         }
         let mut node = Node { handle, threads: Vec::with_capacity(loops.len()) };
         for (n, shard_loop) in loops.into_iter().enumerate() {
@@ -218,6 +250,41 @@ pub(crate) fn low_mark(limits: &Limits) -> usize {
     limits.write_buffer_bytes / 4
 }
 
+/// Hears the store for the shards.
+struct Ear(Arc<[Arc<Mailbox>]>);
+
+impl StoreListener for Ear {
+    fn safe(&self, shard: ShardId, commit: u64) {
+        if let Some(mailbox) = self.0.get(usize::from(shard.0)) {
+            mailbox.tell_safe(commit);
+        }
+    }
+
+    fn fetched(&self, shard: ShardId, fetched: Fetched) {
+        if let Some(mailbox) = self.0.get(usize::from(shard.0)) {
+            mailbox.send(Letter::Fetched(fetched));
+        }
+    }
+
+    fn condition(&self, condition: Condition) {
+        for mailbox in self.0.iter() {
+            mailbox.send(Letter::Condition(condition));
+        }
+    }
+}
+
+/// Puts what the store holds into shards that do not run yet.
+fn restore(store: StoreSetup, handle: &Handle, loops: &mut [ShardLoop], now: Now) -> io::Result<()> {
+    store.journal.attach(Arc::new(Ear(Arc::clone(&handle.mailboxes))));
+    let mut restorer = Restorer::new(loops.iter_mut().map(|one| &mut one.shard).collect(), now);
+    (store.give_back)(&mut restorer)?;
+    let mut first = restorer.finish();
+    if let Some(commits) = loops.first_mut().and_then(|one| one.links.commits.as_mut()) {
+        commits.begin(&mut first);
+    }
+    Ok(())
+}
+
 #[expect(clippy::too_many_arguments, reason = "the parts of a loop, put together in one place")]
 fn assemble(
     me: ShardId,
@@ -228,6 +295,7 @@ fn assemble(
     outside: Outside,
     listeners: &[Listener],
     mailboxes: &Arc<[Arc<Mailbox>]>,
+    journal: Option<Arc<dyn Journal>>,
 ) -> io::Result<ShardLoop> {
     let mut gates = Vec::with_capacity(listeners.len());
     for (n, listener) in listeners.iter().enumerate() {
@@ -242,7 +310,14 @@ fn assemble(
         shards: shared.shards,
         seed: shared.seed,
         shard: Shard::new(me, Arc::clone(&setup.limits), Arc::clone(shared), now),
-        links: Links::new(me, shared.shards, low_mark(&setup.limits), now, outside),
+        links: Links::new(
+            me,
+            shared.shards,
+            low_mark(&setup.limits),
+            now,
+            journal.map(|journal| Box::new(Commits::new(me, journal))),
+            outside,
+        ),
         poll,
         mailboxes: Arc::clone(mailboxes),
         gates,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use hexmq_broker::{ConnId, Flow, Lost, Peer, Shard, ShardId};
+use hexmq_broker::{Condition, ConnId, Flow, Lost, Peer, Shard, ShardId};
 use hexmq_session::Mono;
 use hexmq_wire::{Fed, Frame, FrameError, Framer};
 use mio::{Events, Poll, Token};
@@ -91,6 +91,9 @@ impl ShardLoop {
     }
 
     fn turn(&mut self, events: &Events) {
+        if let Some(commits) = &mut self.links.commits {
+            commits.look();
+        }
         self.gather(events);
         // Those that are here before those that come: a client that has said DISCONNECT and is back
         // at once has ended its old connection when the new one is looked at.
@@ -98,8 +101,18 @@ impl ShardLoop {
         self.receive_mail();
         self.accept();
         self.pass_time();
+        self.seal();
         self.settle();
+        // Another shard must not store what a message has led to before the message is in the store.
+        self.seal();
         self.post();
+    }
+
+    /// Hands over what has changed, and keeps promises that need not wait for it.
+    fn seal(&mut self) {
+        let Some(commits) = self.links.commits.as_mut().filter(|commits| commits.is_open()) else { return };
+        commits.seal();
+        self.links.keep_promises();
     }
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
@@ -114,6 +127,7 @@ impl ShardLoop {
     fn sleep_for(&self) -> Option<Duration> {
         let links = &self.links;
         let busy = self.shard.has_work()
+            || links.commits.as_ref().is_some_and(|commits| commits.is_open())
             || !(links.ready.is_empty()
                 && links.dirty.is_empty()
                 && links.broken.is_empty()
@@ -302,12 +316,13 @@ impl ShardLoop {
     }
 
     fn pause(&mut self, conn: ConnId, rest: &[u8]) {
-        let lane_full = (0..self.shards).any(|n| hexmq_broker::Sink::congested(&self.links, ShardId(n)));
+        let waits = (0..self.shards).any(|n| hexmq_broker::Sink::congested(&self.links, ShardId(n)))
+            || hexmq_broker::Sink::condition(&self.links) != Condition::Well;
         let Some(link) = self.links.get_mut(conn) else { return };
         link.stash(rest);
         link.flags.greeted = true;
         link.flags.paused = true;
-        if lane_full && !link.flags.held {
+        if waits && !link.flags.held {
             self.links.lane_waiters.push(conn);
         }
     }
@@ -396,7 +411,10 @@ impl ShardLoop {
             }
             mailbox.wake();
         }
-        if !self.links.lane_waiters.is_empty() && !self.links.lanes.iter().any(|lane| lane.full) {
+        if !self.links.lane_waiters.is_empty()
+            && !self.links.lanes.iter().any(|lane| lane.full)
+            && hexmq_broker::Sink::condition(&self.links) == Condition::Well
+        {
             for conn in std::mem::take(&mut self.links.lane_waiters) {
                 if self.links.get(conn).is_some_and(|link| link.flags.paused && !link.flags.held) {
                     self.shard.resumed(conn, self.links.now);

@@ -2,7 +2,9 @@
 //! cannot take it.
 
 use hexmq_session::{Now, Wall};
-use hexmq_wire::ReasonCode;
+use hexmq_wire::{
+    Ack, ControlPacket, Frame, Leniency, NoTrace, PacketIdentifier, PacketType, ReasonCode, Version, decode,
+};
 
 use super::Shard;
 use super::timers::Timer;
@@ -114,5 +116,46 @@ impl Shard {
         if out.condition() == Condition::Stuck && waits {
             self.close(conn, CloseReason::StoreUnavailable, ReasonCode::ServerUnavailable, None, now, out);
         }
+    }
+
+    /// Whether a promised packet is better withdrawn while the store cannot write: the acknowledgement of a
+    /// message, to a client that can be told why not.
+    pub fn would_refuse(&self, conn: ConnId, packet: &[u8]) -> bool {
+        let is_v5 = self.connected(conn).is_some_and(|connected| connected.version == Version::V5);
+        is_v5 && promised_ack(packet).is_some()
+    }
+
+    /// Tells a client in place of that packet that there is no room.
+    pub fn refuse_promised(&mut self, conn: ConnId, packet: &[u8], out: &mut impl Sink) {
+        let Some((packet_type, identifier)) = promised_ack(packet) else { return };
+        let ack = Ack::with_reason(identifier, ReasonCode::QuotaExceeded);
+        let refusal = match packet_type {
+            PacketType::Puback => ControlPacket::Puback(ack),
+            _ => {
+                let slot = self.session_of(conn);
+                let session = slot.and_then(|slot| self.residents.sessions.at_mut(slot));
+                if let Some(session) = session
+                    && session.received.remove(identifier)
+                    && let Some(session) = session.stored.as_ref().map(|stored| stored.serial)
+                {
+                    self.residents.persist(&Record::Released { session, identifier }, out);
+                }
+                ControlPacket::Pubrec(ack)
+            }
+        };
+        self.residents.send(conn, &refusal, out);
+    }
+}
+
+/// Type and identifier of a PUBACK or PUBREC of 5.0 that says "taken over".
+fn promised_ack(packet: &[u8]) -> Option<(PacketType, PacketIdentifier)> {
+    match decode(Frame::new(packet), Version::V5, &Leniency::default(), &mut NoTrace) {
+        Ok(ControlPacket::Puback(ack)) if !ack.reason_code.is_error() => {
+            Some((PacketType::Puback, ack.packet_identifier))
+        }
+        Ok(ControlPacket::Pubrec(ack)) if !ack.reason_code.is_error() => {
+            Some((PacketType::Pubrec, ack.packet_identifier))
+        }
+        _ => None,
     }
 }

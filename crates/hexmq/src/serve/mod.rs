@@ -111,6 +111,7 @@ fn start_node(
         authority_threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
         authority: Arc::clone(users) as _,
         tap: Arc::new(ObserverTap(Arc::clone(observer))),
+        store: None,
     };
     Node::start(setup, listeners).map_err(|error| format!("cannot start the shards: {error}"))
 }
