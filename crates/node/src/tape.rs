@@ -70,7 +70,7 @@ impl Links {
     /// Whether a connection that comes is recorded.
     #[cold]
     pub(crate) fn tape_for(&self, peer: &Peer) -> Option<Box<dyn Tape>> {
-        self.outside().tap.tape(self.me, Caller { peer, client_identifier: None }, &[])
+        self.outside().tap.tape(self.me, Caller { peer, client_identifier: None, version: None }, &[])
     }
 
     fn tape(&mut self, conn: ConnId, caller: Caller<'_>, first: &[u8]) {

@@ -26,6 +26,8 @@ pub use explanation::{
     Side, Skipped,
 };
 pub use hex::{HexError, HexErrorKind, parse_hex, plain_hex, spaced_hex};
+/// One packet as one line of the notation; bytes that are none as hex.
+pub use hexmq_notation::print_bytes as packet_line;
 /// The protocol version to read with, for callers that know nothing else of packets.
 pub use hexmq_wire::Version;
 pub use language::{Language, Text};

@@ -1,5 +1,7 @@
 //! Who is at the other end of the connections, for those that look from outside.
 
+use hexmq_wire::Version;
+
 use super::Shard;
 use crate::connection::Stage;
 use crate::{ConnId, Peer};
@@ -11,18 +13,20 @@ pub struct Caller<'a> {
     pub peer: &'a Peer,
     /// Client Identifier, once a CONNECT was read; assigned ones included.
     pub client_identifier: Option<&'a str>,
+    /// Protocol version, once there is a session.
+    pub version: Option<Version>,
 }
 
 impl Shard {
     /// Who is at the other end; `None` for a connection that is gone.
     pub fn caller(&self, conn: ConnId) -> Option<Caller<'_>> {
         let connection = self.residents.connections.get(conn.slot, conn.generation)?;
-        let client_identifier = match &connection.stage {
-            Stage::AwaitingConnect => None,
-            Stage::Authenticating(waiting) => Some(&*waiting.identifier),
-            Stage::Connected(_) => self.client_identifier(conn),
+        let (client_identifier, version) = match &connection.stage {
+            Stage::AwaitingConnect => (None, None),
+            Stage::Authenticating(waiting) => (Some(&*waiting.identifier), None),
+            Stage::Connected(connected) => (self.client_identifier(conn), Some(connected.version)),
         };
-        Some(Caller { peer: &connection.peer, client_identifier })
+        Some(Caller { peer: &connection.peer, client_identifier, version })
     }
 
     /// All connections of this shard.

@@ -66,10 +66,13 @@ fn a_client_is_recorded_from_its_connect_on_and_others_are_not() {
     let recorder = recorder(RecorderBounds::default());
     let watch = recorder.add_watch(Some("a"), client("a")).expect("a watch");
     let from = peer("192.0.2.1:7");
-    assert!(recorder.track(Caller { peer: &from, client_identifier: None }, &[]).is_none());
-    assert!(recorder.track(Caller { peer: &from, client_identifier: Some("b") }, &[1]).is_none());
-    let mut track =
-        recorder.track(Caller { peer: &from, client_identifier: Some("a") }, &[0x10]).expect("a track");
+    assert!(recorder.track(Caller { peer: &from, client_identifier: None, version: None }, &[]).is_none());
+    assert!(
+        recorder.track(Caller { peer: &from, client_identifier: Some("b"), version: None }, &[1]).is_none()
+    );
+    let mut track = recorder
+        .track(Caller { peer: &from, client_identifier: Some("a"), version: None }, &[0x10])
+        .expect("a track");
     track.sent(&[0x20]);
     track.received(&[0xC0]);
     track.ending(CloseReason::ConnectionClosed);
@@ -91,9 +94,10 @@ fn rules_that_change_change_what_is_recorded_of_a_connection() {
     let by_client = recorder.add_watch(None, client("a")).expect("a watch");
     assert_eq!((by_address.id(), by_client.id()), ("w1", "w2"));
     let from = peer("192.0.2.1:7");
-    let mut track = recorder.track(Caller { peer: &from, client_identifier: None }, &[]).expect("a track");
+    let mut track =
+        recorder.track(Caller { peer: &from, client_identifier: None, version: None }, &[]).expect("a track");
     track.received(&[0x10]);
-    let known = Caller { peer: &from, client_identifier: Some("a") };
+    let known = Caller { peer: &from, client_identifier: Some("a"), version: None };
     assert!(track.asked_again(known, &[0x10]));
     track.sent(&[0x20]);
     assert_eq!(told(&by_address), ["1 open true", "1 > [16] true", "1 < [32]"]);
@@ -115,7 +119,8 @@ fn a_refused_client_is_found_in_the_recordings_of_those_that_watch_it() {
     let network = Rule { address: "192.0.2.1".parse().ok(), ..Rule::default() };
     let by_address = recorder.add_watch(None, network).expect("a watch");
     let from = peer("192.0.2.1:7");
-    let mut track = recorder.track(Caller { peer: &from, client_identifier: None }, &[]).expect("a track");
+    let mut track =
+        recorder.track(Caller { peer: &from, client_identifier: None, version: None }, &[]).expect("a track");
     track.received(&[0x10]);
     track.ending(CloseReason::Refused);
     recorder.refused(&refused(&from, Some("a"), &[0x10]));
@@ -139,7 +144,7 @@ fn watches_share_a_bound_and_the_oldest_goes() {
     let two = recorder.add_watch(None, two).expect("a watch");
     let from = peer("192.0.2.1:7");
     for (id, watch) in [("one", &one), ("two", &two)] {
-        let caller = Caller { peer: &from, client_identifier: Some(id) };
+        let caller = Caller { peer: &from, client_identifier: Some(id), version: None };
         let mut track = recorder.track(caller, &[]).expect("a track");
         for n in 0..20 {
             track.received(&[n; 100]);

@@ -36,6 +36,7 @@ impl Recorder {
             peer: caller.peer.address.clone(),
             listener: caller.peer.listener,
             client_id: OnceLock::new(),
+            version: OnceLock::new(),
         });
         let mut track = Track {
             recorder: Arc::clone(self),
@@ -60,7 +61,8 @@ impl Recorder {
         if !self.any_watches() {
             return;
         }
-        let caller = Caller { peer: refused.peer, client_identifier: refused.client_identifier };
+        let Refused { peer, client_identifier, version, .. } = *refused;
+        let caller = Caller { peer, client_identifier, version };
         for watch in self.fitting(caller) {
             let recorded = watch.shelf().look(|ring| {
                 let entries = ring.before(u64::MAX).take(LOOK_BACK).map(|(_, entry)| &entry.connection);
@@ -75,6 +77,7 @@ impl Recorder {
                 peer: refused.peer.address.clone(),
                 listener: refused.peer.listener,
                 client_id: refused.client_identifier.map_or_else(OnceLock::new, known),
+                version: OnceLock::new(),
             });
             self.enter(&watch, &connection, Crossed::Opened { whole: refused.refused });
             for piece in refused.bytes.chunks(PIECE_BYTES) {
@@ -133,6 +136,9 @@ impl Track {
         if let Some(id) = caller.client_identifier {
             // It stays what it was first: a client has one identifier for a connection.
             self.connection.client_id.get_or_init(|| id.into());
+        }
+        if let Some(version) = caller.version {
+            self.connection.version.get_or_init(|| version);
         }
     }
 

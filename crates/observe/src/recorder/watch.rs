@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use hexmq_broker::CloseReason;
+use hexmq_wire::Version;
 
 use super::shelf::Shelf;
 use super::{Follower, Recorder, Ring, Rule, now_ns};
@@ -32,6 +33,8 @@ pub struct Connection {
     pub listener: u16,
     /// The Client Identifier, once it is known.
     pub client_id: OnceLock<Box<str>>,
+    /// The protocol version, once there is a session.
+    pub version: OnceLock<Version>,
 }
 
 /// Something that happened on a recorded connection.
