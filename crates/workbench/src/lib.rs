@@ -5,6 +5,7 @@
 //! serves. [`parse_hex`] gets the bytes from whatever text people paste. Nothing here does I/O.
 
 pub mod build;
+pub mod capture;
 mod explain;
 mod explanation;
 pub mod export;

@@ -244,7 +244,7 @@ impl<'a> Stream<'a> {
 }
 
 /// How unlikely it is that other bytes look like this packet.
-fn weight(packet_type: PacketType, bytes: &[u8]) -> u32 {
+pub(crate) fn weight(packet_type: PacketType, bytes: &[u8]) -> u32 {
     match packet_type {
         PacketType::Connect => 6,
         PacketType::Subscribe | PacketType::Unsubscribe => 5,
