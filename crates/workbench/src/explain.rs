@@ -3,9 +3,11 @@
 use hexmq_wire::{Fault, FaultCode, Frame, PacketType, Severity as WireSeverity, Version};
 
 use crate::explanation::{Explanation, Field, Finding, Options, Packet, Rest, Severity, Side, Skipped};
-use crate::language::say;
-use crate::repair::{repair, repair_all, repair_remaining_length};
+use crate::lint::{self, LintRule, Remark, Shape, remarks_on_content, remarks_on_shape};
+use crate::repair::{repair, repair_all};
+use crate::strays;
 use crate::stream::{Piece, complete, part, pieces};
+use crate::text::lint::remark_message;
 use crate::text::meaning::{Context, meaning};
 use crate::text::message::message;
 use crate::tree::{Reading, judge, read};
@@ -13,57 +15,159 @@ use crate::tree::{Reading, judge, read};
 /// Explains every packet in `bytes`, whatever the bytes are. Never fails: what cannot be read is
 /// said in the explanation.
 pub fn explain(bytes: &[u8], options: &Options) -> Explanation {
+    if let Some(remark) = lint::about_input(bytes) {
+        return no_packets(bytes, remark, options);
+    }
+    let mut walk = Walk { bytes, options, explanation: Explanation::default() };
     let pieces = pieces(bytes, options.version);
-    let mut explanation = Explanation { packets: Vec::new(), skipped: Vec::new(), rest: None };
-    for (index, piece) in pieces.iter().enumerate() {
-        match *piece {
-            Piece::Packet { offset, length, version } => {
-                let forgotten = match pieces.get(index + 1) {
-                    Some(&Piece::Forgotten { length, .. }) => length,
-                    _ => 0,
-                };
-                explanation.packets.push(packet(bytes, offset, length, forgotten, version, options));
-            }
-            Piece::Forgotten { offset, length } => {
-                let reason = forgotten_reason(length, options);
-                explanation.skipped.push(Skipped { offset, length, reason });
-            }
-            Piece::Garbage { offset, length } => {
-                let reason = garbage_reason(length, options);
-                explanation.skipped.push(Skipped { offset, length, reason });
-            }
-            Piece::Begun { offset, needs, version } => {
-                explanation.rest = Some(begun(bytes, offset, needs, version, options));
-            }
-            Piece::Unknown { offset } => {
-                let reason = unknown_reason(options);
-                let length = bytes.len() - offset;
-                explanation.rest = Some(Rest { offset, length, reason, needs: None, begun: None });
+    for (index, &piece) in pieces.iter().enumerate() {
+        walk.piece(piece, pieces.get(index + 1).copied());
+    }
+    let mut explanation = walk.explanation;
+    settle_sides(&mut explanation, options.from);
+    if options.from.is_none() {
+        for (index, remark) in lint::remarks_on_dialogue(bytes, &explanation.packets) {
+            if let Some(packet) = explanation.packets.get_mut(index) {
+                packet.findings.push(remark.to_finding(packet.offset, options.language));
             }
         }
     }
-    settle_sides(&mut explanation, options.from);
     explanation
 }
 
-fn forgotten_reason(length: usize, options: &Options) -> String {
-    say!(
-        options.language,
-        "{length} bytes that belong to the packet before: its Remaining Length is too small or left out",
-        "这 {length} 个字节属于前一个报文：它的剩余长度写小了或漏写了",
-    )
+/// Bytes that are something else as a whole.
+fn no_packets(bytes: &[u8], remark: Remark, options: &Options) -> Explanation {
+    let reason = strays::unknown_reason(options);
+    let findings = vec![remark_finding(remark, 0, options)];
+    let rest = Rest { offset: 0, length: bytes.len(), reason, needs: None, begun: None, findings };
+    Explanation { rest: Some(rest), ..Explanation::default() }
 }
 
-fn garbage_reason(length: usize, options: &Options) -> String {
-    say!(
-        options.language,
-        "{length} bytes that are no MQTT packet; reading goes on behind them, where a packet begins",
-        "这 {length} 个字节不是 MQTT 报文；从其后的报文开头继续解析",
-    )
+/// Goes through the pieces of a stream.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    options: &'a Options,
+    explanation: Explanation,
 }
 
-fn unknown_reason(options: &Options) -> String {
-    say!(options.language, "no MQTT packet begins here", "这里不是 MQTT 报文的开头")
+impl Walk<'_> {
+    fn piece(&mut self, piece: Piece, next: Option<Piece>) {
+        let options = self.options;
+        // A packet may have turned out to need what stands behind it.
+        let claimed =
+            self.explanation.packets.last().map_or(0, |last| last.offset + last.length + last.forgotten);
+        match piece {
+            Piece::Packet { offset, length, version } => {
+                let packet = packet(self.bytes, offset, length, self.stray(next), version, options);
+                self.explanation.packets.push(packet);
+            }
+            Piece::Forgotten { offset, length } => {
+                self.skip(offset, length, strays::forgotten_reason(length, options))
+            }
+            Piece::Garbage { offset, length } if claimed >= offset + length => {
+                self.skip(offset, length, strays::forgotten_reason(length, options));
+            }
+            Piece::Garbage { offset, length } => {
+                self.skip(offset, length, strays::garbage_reason(length, options))
+            }
+            Piece::Unknown { offset } | Piece::Begun { offset, .. } if claimed >= self.bytes.len() => {
+                let length = self.bytes.len() - offset;
+                self.skip(offset, length, strays::forgotten_reason(length, options));
+            }
+            Piece::Begun { offset, needs, version } => self.begun(offset, needs, version),
+            Piece::Unknown { offset } => {
+                let length = self.bytes.len() - offset;
+                let (reason, findings) = self.about_stray(offset, length, strays::unknown_reason(options));
+                let rest = Rest { offset, length, reason, needs: None, begun: None, findings };
+                self.explanation.rest = Some(rest);
+            }
+        }
+    }
+
+    fn skip(&mut self, offset: usize, length: usize, reason: String) {
+        let (reason, findings) = self.about_stray(offset, length, reason);
+        self.explanation.skipped.push(Skipped { offset, length, reason, findings });
+    }
+
+    /// What bytes that are no packet may be.
+    fn about_stray(&self, offset: usize, length: usize, reason: String) -> (String, Vec<Finding>) {
+        let version = self.options.version.unwrap_or(Version::V4);
+        let remark = lint::about_stray(part(self.bytes, offset, length), version);
+        (reason, remark.map(|remark| remark_finding(remark, offset, self.options)).into_iter().collect())
+    }
+
+    /// Bytes behind a packet that may belong to it.
+    fn stray(&self, next: Option<Piece>) -> Behind {
+        match next {
+            Some(Piece::Forgotten { length, .. }) => Behind { length, forgotten: true, begun: false },
+            Some(Piece::Garbage { offset, length })
+                if lint::about_stray(part(self.bytes, offset, length), Version::V4).is_none() =>
+            {
+                Behind { length, forgotten: false, begun: false }
+            }
+            Some(Piece::Unknown { offset })
+                if lint::about_stray(part(self.bytes, offset, self.bytes.len()), Version::V4).is_none() =>
+            {
+                Behind { length: self.bytes.len() - offset, forgotten: false, begun: false }
+            }
+            Some(Piece::Begun { offset, .. }) => {
+                Behind { length: self.bytes.len() - offset, forgotten: false, begun: true }
+            }
+            _ => Behind::default(),
+        }
+    }
+
+    /// The beginning of a packet at the end of the input. Its fields are told as far as they go; that
+    /// it is cut off is no fault of it, and its reason says so. Where nothing that may come could make
+    /// it right it is no beginning but a packet with a wrong length.
+    fn begun(&mut self, offset: usize, needs: usize, version: Version) {
+        let (bytes, options) = (self.bytes, self.options);
+        let frame = part(bytes, offset, bytes.len());
+        let length = frame.len();
+        let mut reading = read(frame, version);
+        reading.faults.retain(|fault| !is_of_the_cut(fault, length));
+        if let Some(fault) = wrong_direction(reading.packet_type, reading.version, options.from) {
+            reading.faults.insert(0, fault);
+        }
+        let remark =
+            remarks_on_shape(&Shape { bytes: frame, framed: length, reading: &reading, from: options.from });
+        let mut findings: Vec<Finding> = reading
+            .faults
+            .iter()
+            .map(|fault| finding(frame, &reading, fault, offset, None, options))
+            .collect();
+        let mut reason = strays::needs_reason(frame, needs, options);
+        let is_final = remark.is_some() && lint::is_complete_at(frame, &reading);
+        if let Some((remark, _)) = remark {
+            reason += &strays::or_too_large(&remark, needs, options);
+            findings.push(remark_finding(remark, offset, options));
+        }
+        let packet = shape(reading, offset, length, findings, None, options);
+        let rest = if is_final {
+            self.explanation.packets.push(packet);
+            Rest {
+                offset: offset + length,
+                length: 0,
+                reason,
+                needs: Some(needs),
+                begun: None,
+                findings: Vec::new(),
+            }
+        } else {
+            Rest { offset, length, reason, needs: Some(needs), begun: Some(packet), findings: Vec::new() }
+        };
+        self.explanation.rest = Some(rest);
+    }
+}
+
+/// Bytes behind a packet that belong to no other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Behind {
+    length: usize,
+    /// With them the packet is clean.
+    forgotten: bool,
+    /// They may as well be the beginning of the next one.
+    begun: bool,
 }
 
 /// One whole packet.
@@ -71,7 +175,7 @@ fn packet(
     bytes: &[u8],
     offset: usize,
     length: usize,
-    forgotten: usize,
+    behind: Behind,
     version: Version,
     options: &Options,
 ) -> Packet {
@@ -82,17 +186,59 @@ fn packet(
     }
     let mut findings: Vec<Finding> = Vec::with_capacity(reading.faults.len());
     for fault in &reading.faults {
-        let repaired = if forgotten > 0 && fault.code == FaultCode::Truncated {
-            complete(part(bytes, offset, length + forgotten), version)
+        let repaired = if behind.forgotten && fault.code == FaultCode::Truncated {
+            complete(part(bytes, offset, length + behind.length), version)
                 .filter(|repaired| is_clean(repaired, version, options.from))
         } else {
             repair(frame, &reading, fault, options.from)
         };
         findings.push(finding(frame, &reading, fault, offset, repaired, options));
     }
-    let alone = findings.iter().all(|finding| finding.repair.is_some());
+    let mut forgotten = if behind.forgotten { behind.length } else { 0 };
+    let whole = part(bytes, offset, length + behind.length);
+    let shape_of = Shape { bytes: whole, framed: length, reading: &reading, from: options.from };
+    if let Some((remark, used)) = suspect(&shape_of, behind) {
+        forgotten = forgotten.max(used.saturating_sub(length));
+        let is_told = remark.rule == LintRule::LengthWrong
+            && findings.iter().any(|finding| finding.repair.is_some() && finding.repair == remark.repair);
+        if !is_told {
+            findings.push(remark_finding(remark, offset, options));
+        }
+    }
+    let remarks = remarks_on_content(frame, &reading, options.from);
+    findings.extend(remarks.into_iter().map(|remark| remark_finding(remark, offset, options)));
+    let alone = findings.iter().any(|finding| finding.repair.is_some()) || findings.is_empty();
     let repair = if alone { None } else { repair_all(frame, version, options.from) };
-    Packet { forgotten, ..shape(reading, offset, length, findings, repair, options) }
+    let version = reading.version;
+    let mut packet = Packet { forgotten, ..shape(reading, offset, length, findings, repair, options) };
+    packet.from = packet.from.or_else(|| lint::side_of(frame, version));
+    packet
+}
+
+/// The mistake that explains a packet that does not fit together. Bytes that may begin the next
+/// packet are claimed only for content that is whole with them.
+fn suspect(shape: &Shape<'_>, behind: Behind) -> Option<(Remark, usize)> {
+    let faulty = shape.reading.faults.iter().any(|fault| fault.severity == WireSeverity::Fault);
+    let cut_payload = behind.length > 0 && shape.reading.packet_type == Some(PacketType::Publish);
+    if !faulty && !cut_payload {
+        return None;
+    }
+    let found = remarks_on_shape(shape)?;
+    let claims_next = behind.begun && found.1 > shape.framed;
+    (!claims_next || lint::is_whole_with(shape, &found.0)).then_some(found)
+}
+
+fn remark_finding(remark: Remark, offset: usize, options: &Options) -> Finding {
+    Finding {
+        code: remark.rule.name(),
+        severity: remark.rule.severity(),
+        statement: remark.statement,
+        field: remark.field,
+        offset: offset + remark.offset,
+        length: remark.length,
+        message: remark_message(&remark, options.language),
+        repair: remark.repair,
+    }
 }
 
 /// Offsets of the whole input, and the texts.
@@ -152,40 +298,6 @@ fn finding(
         length: fault.length,
         message: message(frame, reading, fault, options.language),
         repair,
-    }
-}
-
-/// The beginning of a packet at the end of the input. Its fields are told as far as they go; that
-/// it is cut off is no fault of it, and its reason says so.
-fn begun(bytes: &[u8], offset: usize, needs: usize, version: Version, options: &Options) -> Rest {
-    let frame = part(bytes, offset, bytes.len());
-    let length = frame.len();
-    let mut reading = read(frame, version);
-    reading.faults.retain(|fault| !is_of_the_cut(fault, length));
-    if let Some(fault) = wrong_direction(reading.packet_type, reading.version, options.from) {
-        reading.faults.insert(0, fault);
-    }
-    let findings =
-        reading.faults.iter().map(|fault| finding(frame, &reading, fault, offset, None, options)).collect();
-    let repair = repair_remaining_length(frame, version, options.from);
-    let mut reason = needs_reason(frame, needs, options);
-    if repair.is_some() {
-        reason += &say!(
-            options.language,
-            "; or the Remaining Length is {needs} too large: with a smaller one the packet is whole",
-            "；也可能是剩余长度多写了 {needs}：改小后报文就是完整的",
-        );
-    }
-    let begun = shape(reading, offset, length, findings, repair, options);
-    Rest { offset, length, reason, needs: Some(needs), begun: Some(begun) }
-}
-
-/// How many bytes are missing: exactly, once the Remaining Length is there.
-fn needs_reason(frame: &[u8], needs: usize, options: &Options) -> String {
-    let bytes = if needs == 1 { "byte" } else { "bytes" };
-    match Frame::new(frame).header() {
-        Some(_) => say!(options.language, "needs {needs} more {bytes}", "还缺 {needs} 个字节"),
-        None => say!(options.language, "needs at least {needs} more {bytes}", "至少还缺 {needs} 个字节"),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Options {
 }
 
 /// What the bytes are.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Explanation {
     /// The packets in their order.
     pub packets: Vec<Packet>,
@@ -194,6 +194,8 @@ pub struct Skipped {
     pub length: usize,
     /// Why they were passed over.
     pub reason: String,
+    /// What they probably are.
+    pub findings: Vec<Finding>,
 }
 
 /// What is left at the end of the input.
@@ -209,6 +211,8 @@ pub struct Rest {
     pub needs: Option<usize>,
     /// The packet as far as it goes.
     pub begun: Option<Packet>,
+    /// What bytes that are no packet probably are.
+    pub findings: Vec<Finding>,
 }
 
 /// What became of the input as a whole; decides the exit code.

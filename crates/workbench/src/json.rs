@@ -93,13 +93,18 @@ fn finding(finding: &Finding) -> Value {
 }
 
 fn skipped(skipped: &Skipped) -> Value {
-    json!({ "offset": skipped.offset, "length": skipped.length, "reason": skipped.reason })
+    let faults: Vec<Value> = skipped.findings.iter().map(finding).collect();
+    json!({ "offset": skipped.offset, "length": skipped.length, "reason": skipped.reason, "faults": faults })
 }
 
 fn rest(rest: &Rest) -> Value {
-    let mut object = json!({ "offset": rest.offset, "length": rest.length, "reason": rest.reason });
-    if let (Some(needs), Some(begun), Some(object)) = (rest.needs, &rest.begun, object.as_object_mut()) {
+    let faults: Vec<Value> = rest.findings.iter().map(finding).collect();
+    let mut object =
+        json!({ "offset": rest.offset, "length": rest.length, "reason": rest.reason, "faults": faults });
+    if let (Some(needs), Some(object)) = (rest.needs, object.as_object_mut()) {
         object.insert("needs".to_owned(), needs.into());
+    }
+    if let (Some(begun), Some(object)) = (&rest.begun, object.as_object_mut()) {
         object.insert("packet".to_owned(), packet(begun));
     }
     object

@@ -6,22 +6,25 @@
 
 pub mod build;
 pub mod capture;
+mod dialect;
 mod explain;
 mod explanation;
 pub mod export;
 mod hex;
 mod json;
 mod language;
+mod lint;
 pub mod recording;
 mod rejection;
 mod render;
 mod repair;
+mod strays;
 mod stream;
 mod text;
 mod tree;
 mod width;
 
-pub use explain::explain;
+pub use dialect::{Knowledge, explain, explain_knowing};
 pub use explanation::{
     Dialect, DialectLayer, Explanation, Field, FieldValue, Finding, Options, Outcome, Packet, Rest, Severity,
     Side, Skipped,
@@ -32,6 +35,7 @@ pub use hexmq_notation::print_bytes as packet_line;
 /// The protocol version to read with, for callers that know nothing else of packets.
 pub use hexmq_wire::Version;
 pub use language::{Language, Text};
+pub use lint::{Dialogue, DialogueFinding, Dialogues, LintRule};
 pub use rejection::{Rejected, Verdict, judge_rejection};
 pub use render::{Layout, render};
 pub use width::{char_width, width, wrap};

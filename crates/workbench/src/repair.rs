@@ -67,16 +67,6 @@ fn with_lengths(
     })
 }
 
-/// A packet whose Remaining Length claims more than there is, with the length of what is there.
-/// None for PUBLISH: its payload may end anywhere, so nothing shows that this was meant.
-pub(crate) fn repair_remaining_length(frame: &[u8], version: Version, from: Option<Side>) -> Option<Vec<u8>> {
-    let reading = read(frame, version);
-    if matches!(reading.packet_type, None | Some(PacketType::Publish)) {
-        return None;
-    }
-    with_remaining_length(frame).filter(|repaired| is_clean(repaired, version, from))
-}
-
 /// What might be meant, likeliest first. Each still has to prove itself.
 fn candidates(frame: &[u8], reading: &Reading, fault: &Fault) -> Vec<Vec<u8>> {
     let edits = Edits { frame, reading, fault };
@@ -193,12 +183,14 @@ impl Edits<'_> {
         fitting.next().is_none().then_some(only)
     }
 
+    /// Puts `bytes` in place of `length` ones at `offset`.
     fn replace(&self, offset: usize, length: usize, bytes: &[u8]) -> Option<Vec<u8>> {
         splice(self.frame, &self.reading.fields, offset, length, bytes)
     }
 }
-/// Puts `bytes` in place of `length` ones at `offset`, and adjusts the Property Length and the
-/// Remaining Length around them.
+
+/// The packet with `bytes` in place of `length` ones at `offset`, and with the Property Length and
+/// the Remaining Length around them adjusted.
 pub(crate) fn splice(
     frame: &[u8],
     fields: &[Field],
@@ -225,8 +217,9 @@ pub(crate) fn splice(
     body.extend_from_slice(after);
     packet_of(*frame.first()?, &body)
 }
+
 /// A two-byte length and the bytes.
-fn prefixed(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn prefixed(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut field = u16::try_from(bytes.len()).ok()?.to_be_bytes().to_vec();
     field.extend_from_slice(bytes);
     Some(field)

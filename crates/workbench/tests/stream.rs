@@ -2,7 +2,7 @@
 
 use hexmq_wire::Version;
 use hexmq_workbench::{
-    Explanation, Field, Language, Layout, Options, Outcome, Side, explain, parse_hex, render,
+    Explanation, Field, Language, Layout, LintRule, Options, Outcome, Side, explain, parse_hex, render,
 };
 use proptest::prelude::*;
 
@@ -87,32 +87,39 @@ fn a_remaining_length_that_is_too_small_is_repaired() {
     let wrong = CONNECT.replacen("25", "23", 1);
     let explanation = explained(&format!("{wrong} {SUBSCRIBE}"));
     assert_eq!(types(&explanation), ["CONNECT", "SUBSCRIBE"]);
-    assert_eq!(codes(&explanation), ["truncated"]);
-    assert_eq!(explanation.packets[0].findings[0].repair, Some(parse_hex(CONNECT).expect("hex")));
+    assert_eq!(codes(&explanation), ["truncated", "remaining_length_too_small"]);
+    for finding in &explanation.packets[0].findings {
+        assert_eq!(finding.repair, Some(parse_hex(CONNECT).expect("hex")));
+    }
     assert_eq!(explanation.skipped.iter().map(|stray| stray.length).collect::<Vec<_>>(), [2]);
 }
 
 #[test]
 fn a_remaining_length_that_is_left_out_is_put_in() {
     let explanation = explained(&CONNECT.replacen("25", "", 1));
-    assert_eq!(codes(&explanation), ["truncated"]);
+    assert_eq!(codes(&explanation), ["truncated", "remaining_length_missing"]);
     assert_eq!(explanation.packets[0].findings[0].repair, Some(parse_hex(CONNECT).expect("hex")));
 }
 
 #[test]
 fn a_wrong_length_that_shifts_what_follows_is_found() {
     let explanation = explained(&CONNECT.replacen("00 09", "00 08", 1));
-    assert_eq!(codes(&explanation), ["truncated"]);
-    assert_eq!(explanation.packets[0].findings[0].repair, None, "the fault names another field");
-    assert_eq!(explanation.packets[0].repair, Some(parse_hex(CONNECT).expect("hex")));
+    assert_eq!(codes(&explanation), ["truncated", "length_wrong"]);
+    let findings = &explanation.packets[0].findings;
+    assert_eq!(findings[0].repair, None, "the fault names another field");
+    assert_eq!((findings[1].field, findings[1].offset, findings[1].length), ("client_identifier", 12, 2));
+    assert_eq!(findings[1].repair, Some(parse_hex(CONNECT).expect("hex")));
 }
 
 #[test]
 fn a_remaining_length_that_is_too_large_is_suspected() {
     let explanation = explained(&CONNECT.replacen("25", "27", 1));
-    let rest = explanation.rest.expect("a rest");
-    assert_eq!(rest.needs, Some(2));
-    assert_eq!(rest.begun.expect("fields").repair, Some(parse_hex(CONNECT).expect("hex")));
+    assert_eq!(codes(&explanation), ["remaining_length_counts_header"]);
+    assert_eq!(explanation.packets[0].findings[0].repair, Some(parse_hex(CONNECT).expect("hex")));
+    let rest = explanation.rest.as_ref().expect("a rest");
+    assert_eq!((rest.offset, rest.length, rest.needs), (39, 0, Some(2)));
+    assert!(rest.reason.starts_with("needs 2 more bytes; or "), "{}", rest.reason);
+    assert_eq!(explanation.outcome(), Outcome::Faulty);
 }
 
 #[test]
@@ -255,7 +262,12 @@ fn check_explanation(bytes: &[u8], options: &Options) {
             assert!(finding.offset >= packet.offset && finding.offset + finding.length <= end, "{finding:?}");
             if let Some(repair) = &finding.repair {
                 let again = explain(repair, &Options { version: Some(packet.version), ..*options });
-                assert_eq!((again.packets.len(), again.findings().count()), (1, 0), "{finding:?}");
+                assert_eq!(again.packets.len(), 1, "{finding:?}");
+                for left in again.findings() {
+                    // It decodes clean; what is merely unwise in it is no part of what was repaired.
+                    assert!(LintRule::from_name(left.code).is_some(), "{finding:?} leaves {left:?}");
+                    assert_ne!(left.code, finding.code, "{finding:?} is not repaired");
+                }
                 assert!(again.rest.is_none() && again.skipped.is_empty());
             }
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hexmq_wire::Version;
-use hexmq_workbench::{Options, Outcome, Severity, Side, explain, parse_hex};
+use hexmq_workbench::{Dialogue, Finding, Options, Outcome, Severity, Side, explain, parse_hex};
 use serde_json::{Value, json};
 
 fn vectors() -> Value {
@@ -128,8 +128,7 @@ fn an_overlong_length_is_a_fault_only_in_5_0() {
 }
 
 fn check_findings(id: impl std::fmt::Display, found: &Value, lint: &[Value], version: Version) {
-    let expected: Vec<&Value> =
-        lint.iter().filter(|entry| entry["severity"] == "fault" || entry["severity"] == "warning").collect();
+    let expected = lint;
     let found = found.as_array().expect("the shape of the vectors");
     assert_eq!(found.len(), expected.len(), "{id}: {found:#?}");
     for (found, expected) in found.iter().zip(expected) {
@@ -186,5 +185,55 @@ fn all_packets_together_are_one_stream() {
     let explanation = explain(&bytes, &Options { version: Some(Version::V4), ..Options::default() });
     let found: Vec<usize> = explanation.packets.iter().map(|packet| packet.offset).collect();
     assert_eq!(found, offsets);
-    assert_eq!(explanation.outcome(), Outcome::Clean);
+    assert!(explanation.skipped.is_empty() && explanation.rest.is_none());
+    let by_dialogue = ["session_present_after_clean_session", "granted_qos_above_requested"];
+    for finding in explanation.findings() {
+        assert!(by_dialogue.contains(&finding.code), "each packet alone is clean: {finding:?}");
+    }
+}
+
+#[test]
+fn what_a_dialogue_shows_is_exactly_that_of_the_vectors() {
+    let vectors = vectors();
+    let list = packets(&vectors);
+    let by_id =
+        |id: &Value| list.iter().find(|vector| vector["id"] == *id).expect("the shape of the vectors");
+    for entry in vectors["dialogue_lint"].as_array().expect("the shape of the vectors") {
+        let said: Vec<&&Value> =
+            entry["packets"].as_array().expect("the shape of the vectors").iter().map(by_id).collect();
+        let bytes: Vec<Vec<u8>> = said
+            .iter()
+            .map(|vector| parse_hex(vector["hex"].as_str().expect("the shape of the vectors")).expect("hex"))
+            .collect();
+        // Fed packet by packet, with the sides known.
+        let mut dialogue = Dialogue::joined(Version::V4);
+        let mut found = Vec::new();
+        for (vector, frame) in said.iter().zip(&bytes) {
+            found.extend(dialogue.packet(side(&vector["direction"]).expect("a side"), None, frame));
+        }
+        let at_fault = said.iter().position(|vector| vector["id"] == entry["packet"]).expect("a packet");
+        assert_eq!(found.len(), 1, "{entry}: {found:?}");
+        assert_eq!(found[0].packet as usize, at_fault, "{entry}");
+        let finding = found[0].to_finding(0, Default::default());
+        check_dialogue_finding(entry, &finding, 0);
+        // Pasted as one stream, with the sides found out.
+        let stream = bytes.concat();
+        let explanation = explain(&stream, &Options::default());
+        let offset: usize = bytes[..at_fault].iter().map(Vec::len).sum();
+        let all: Vec<_> = explanation.findings().collect();
+        assert_eq!(all.len(), 1, "{entry}: {all:?}");
+        assert_eq!(explanation.packets[at_fault].findings.len(), 1, "{entry}");
+        check_dialogue_finding(entry, all[0], offset);
+        assert_eq!(explanation.outcome(), Outcome::Faulty);
+    }
+}
+
+fn check_dialogue_finding(entry: &Value, finding: &Finding, offset: usize) {
+    assert_eq!(entry["code"], finding.code, "{entry}");
+    assert_eq!(entry["severity"], finding.severity.name(), "{entry}");
+    assert_eq!(entry["statement"], json!(finding.statement), "{entry}");
+    assert_eq!(entry["offset"], json!(finding.offset - offset), "{entry}");
+    assert_eq!(entry["length"], json!(finding.length), "{entry}");
+    let repair = finding.repair.as_deref().map(hexmq_workbench::plain_hex);
+    assert_eq!(entry["repair_hex"], json!(repair), "{entry}");
 }

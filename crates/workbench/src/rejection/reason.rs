@@ -4,7 +4,7 @@ use hexmq_wire::{FaultCode, PacketType, Version};
 
 use super::{Case, Found, template};
 use crate::language::{Text, say, text};
-use crate::{Language, Severity};
+use crate::{Language, Rest, Severity};
 
 /// What a reason means, where it shows, and what to do about it.
 pub(super) fn found(case: &Case<'_>) -> Found {
@@ -111,7 +111,9 @@ fn incomplete(case: &Case<'_>) -> Found {
         hint: hint.in_language(language).to_owned(),
         repair: None,
     };
-    let Some(rest) = case.real.rest.as_ref().filter(|rest| rest.offset == 0 && rest.begun.is_some()) else {
+    // One that is cut off, or whole but for a Remaining Length that promises more.
+    let is_cut = |rest: &&Rest| rest.needs.is_some() && (rest.offset == 0 || rest.length == 0);
+    let Some((rest, packet)) = case.real.rest.as_ref().filter(is_cut).zip(case.packet()) else {
         // A whole CONNECT whose exchange did not come to an end.
         found.message = say!(
             language,
@@ -121,8 +123,9 @@ fn incomplete(case: &Case<'_>) -> Found {
         return found;
     };
     let needs = rest.needs.unwrap_or_default();
-    let is_connect = rest.begun.as_ref().is_some_and(|begun| begun.packet_type == Some(PacketType::Connect));
-    let at_least = case.packet().is_none_or(|packet| packet.length < 2);
+    let is_connect = packet.packet_type == Some(PacketType::Connect);
+    let at_least = packet.length < 2;
+    let length = packet.findings.iter().find(|finding| finding.field == "remaining_length");
     found.message = match (is_connect, at_least) {
         (false, _) => say!(
             language,
@@ -143,7 +146,7 @@ fn incomplete(case: &Case<'_>) -> Found {
     if !is_connect {
         found.place = Some((0, 1));
         found.statement = Some("MQTT-3.1.0-1");
-    } else if let Some(repair) = rest.begun.as_ref().and_then(|begun| begun.repair.clone()) {
+    } else if let Some(repair) = length.and_then(|finding| finding.repair.clone()) {
         found.place = case.place("remaining_length").or(found.place);
         found.hint = LENGTH_HINT.in_language(language).to_owned();
         found.repair = Some(repair);

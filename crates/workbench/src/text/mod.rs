@@ -1,9 +1,11 @@
 //! Everything a person reads, in English and Chinese: tables per kind of thing, and sentences
 //! from values. No table can lack a language; the tests show that none lacks a row.
 
+pub(crate) mod dialogue;
 pub(crate) mod faults;
 pub(crate) mod fields;
 pub(crate) mod flags;
+pub(crate) mod lint;
 pub(crate) mod meaning;
 pub(crate) mod message;
 pub(crate) mod packets;
