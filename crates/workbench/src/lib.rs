@@ -6,7 +6,6 @@
 
 pub mod build;
 pub mod capture;
-mod dialect;
 mod explain;
 mod explanation;
 pub mod export;
@@ -24,7 +23,7 @@ mod text;
 mod tree;
 mod width;
 
-pub use dialect::{Knowledge, explain, explain_knowing};
+pub use explain::explain;
 pub use explanation::{
     Dialect, DialectLayer, Explanation, Field, FieldValue, Finding, Options, Outcome, Packet, Rest, Severity,
     Side, Skipped,
