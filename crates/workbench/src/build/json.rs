@@ -150,6 +150,20 @@ fn version(
     Ok(assumed.version.or(level).unwrap_or(if needs_v5 { Version::V5 } else { Version::V4 }))
 }
 
+impl Draft {
+    /// Sets a field by its name, as a member of a flat object would: a later value replaces an earlier
+    /// one, only further filters are added.
+    ///
+    /// # Errors
+    /// The packet has no such field, or the value is of another type.
+    pub fn set(&mut self, name: &str, value: Value) -> Result<(), BuildError> {
+        let mut options = Options::default();
+        let field = Given { name: name.to_owned(), path: name.to_owned(), value };
+        set(self, &mut options, &field)?;
+        options.settle(self)
+    }
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -177,13 +191,6 @@ impl Options {
         let entries =
             self.filters.into_iter().map(|topic_filter| DraftSubscription { topic_filter, options });
         draft.subscriptions.extend(entries);
-        if draft.packet_type == PacketType::Publish
-            && draft.first_byte.qos == 0
-            && draft.packet_identifier.is_some()
-        {
-            let message = "a PUBLISH of QoS 0 has no Packet Identifier";
-            return Err(BuildError::new("packet_identifier", message));
-        }
         Ok(())
     }
 
@@ -223,7 +230,7 @@ fn set(draft: &mut Draft, options: &mut Options, field: &Given) -> Result<(), Bu
                 }
             }
         }
-        "subscriptions" => draft.subscriptions.extend(subscriptions(value, path, draft.version)?),
+        "subscriptions" => draft.subscriptions = subscriptions(value, path, draft.version)?,
         "properties" => draft.properties = Some(properties::properties(value, path)?),
         "will_properties" => {
             draft.will.get_or_insert_default().properties = properties::properties(value, path)?;
@@ -289,9 +296,7 @@ fn set_other(
         "topic_name" => draft.topic_name = bytes(value, path, is_hex)?,
         "payload" => draft.payload = bytes(value, path, is_hex)?,
         "return_codes" | "reason_codes" => {
-            draft.codes.extend(
-                value::list(value).iter().map(|code| byte(code, path)).collect::<Result<Vec<_>, _>>()?,
-            );
+            draft.codes = value::list(value).iter().map(|code| byte(code, path)).collect::<Result<_, _>>()?;
         }
         _ => draft.unknown = bytes(value, path, is_hex)?,
     }

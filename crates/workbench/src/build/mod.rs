@@ -13,7 +13,9 @@ mod draft;
 mod error;
 mod json;
 mod names;
+mod payload;
 mod property;
+mod sign_in;
 mod value;
 mod write;
 
@@ -21,4 +23,6 @@ pub use defect::{Defect, DefectError};
 pub use draft::{ConnectFlags, Draft, DraftSubscription, DraftWill, FirstByte};
 pub use error::BuildError;
 pub use json::{Assumed, drafts_from_json};
+pub use payload::{alink, alink_topic, dp};
 pub use property::{DraftProperty, DraftValue};
+pub use sign_in::{Credentials, SignIn, SignMethod};

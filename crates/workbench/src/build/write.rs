@@ -10,8 +10,16 @@ impl Draft {
     /// The bytes of the packet.
     ///
     /// # Errors
-    /// What has no place on the wire: a string above 65,535 bytes, a packet above 256 MiB.
+    /// What has no place on the wire: a string above 65,535 bytes, a packet above 256 MiB, a Packet
+    /// Identifier in a PUBLISH of QoS 0.
     pub fn to_bytes(&self) -> Result<Vec<u8>, BuildError> {
+        if self.packet_type == PacketType::Publish
+            && self.first_byte.qos == 0
+            && self.packet_identifier.is_some()
+        {
+            let message = "a PUBLISH of QoS 0 has no Packet Identifier";
+            return Err(BuildError::new("packet_identifier", message));
+        }
         let mut body = Vec::new();
         match self.packet_type {
             PacketType::Connect => self.connect(&mut body)?,
