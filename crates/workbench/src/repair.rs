@@ -5,6 +5,7 @@ use hexmq_wire::{Fault, FaultCode, PacketType, Version, encode_remaining_length}
 
 use crate::explain::is_clean;
 use crate::explanation::{Field, FieldValue, Side};
+use crate::lint::has_filters_that_are_some;
 use crate::stream::{packet_of, part, with_remaining_length};
 use crate::tree::{Reading, read};
 
@@ -63,7 +64,10 @@ fn with_lengths(
         let mut repaired = frame.to_vec();
         let prefix = repaired.get_mut(at..at + 2)?;
         prefix.copy_from_slice(&u16::try_from(length).ok()?.to_be_bytes());
-        (repaired != frame && is_clean(&repaired, version, from)).then_some(repaired)
+        let is_it = repaired != frame
+            && is_clean(&repaired, version, from)
+            && has_filters_that_are_some(&repaired, version);
+        is_it.then_some(repaired)
     })
 }
 

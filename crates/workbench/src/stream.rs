@@ -262,8 +262,16 @@ pub(crate) fn complete(bytes: &[u8], version: Version) -> Option<Vec<u8>> {
         return None;
     }
     let (&first, behind) = bytes.split_first()?;
-    let candidates = [with_remaining_length(bytes), packet_of(first, behind)];
+    let plain = |digits| packet_of(first, behind_plain_number(behind, digits)?);
+    let candidates = [with_remaining_length(bytes), packet_of(first, behind), plain(1), plain(2)];
     candidates.into_iter().flatten().find(|candidate| judge(candidate, version).is_clean())
+}
+
+/// What stands behind a length that is written as a plain number of so many bytes, if it says so.
+pub(crate) fn behind_plain_number(bytes: &[u8], digits: usize) -> Option<&[u8]> {
+    let (number, behind) = bytes.split_at_checked(digits)?;
+    let says = number.iter().fold(0, |number, &byte| number << 8 | usize::from(byte));
+    (says == behind.len()).then_some(behind)
 }
 
 /// `bytes` as one packet: its Remaining Length says what follows it.

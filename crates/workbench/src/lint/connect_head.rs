@@ -1,6 +1,6 @@
 //! The ten bytes a CONNECT begins with: swapped, shifted, left out.
 
-use hexmq_wire::{PacketType, Version};
+use hexmq_wire::PacketType;
 
 use super::guess::{Broken, Guess};
 use super::{LintRule, Said};
@@ -81,13 +81,17 @@ pub(super) fn swapped(broken: &Broken<'_>) -> Option<Guess> {
 /// One of level, flags and Keep Alive left out, or the high byte of the Keep Alive.
 pub(super) fn missing(broken: &Broken<'_>) -> Option<Guess> {
     let at = level_at(broken)?;
-    let level = if broken.version() == Version::V5 { Version::V5 } else { broken.version() }.level();
     let put_in = |field: &'static str, offset: usize, bytes: &[u8]| {
         let repaired = broken.edit(offset, 0, bytes).filter(|repaired| broken.mends(repaired))?;
         let said = Said::Missing(bytes.to_vec());
         Some(Guess { rule: LintRule::ConnectFieldMissing, field, offset, length: 0, said, repaired })
     };
-    put_in("protocol_version", at, &[level])
+    let has_level = matches!(broken.frame.get(at), Some(3..=5));
+    // What stands in its place says nothing about the version that was meant.
+    let levels: &[u8] = if has_level { &[] } else { &[4, 5, 3] };
+    levels
+        .iter()
+        .find_map(|&level| put_in("protocol_version", at, &[level]))
         .or_else(|| put_in("keep_alive", at + 2, &[0]))
         .or_else(|| put_in("keep_alive", at + 2, &KEEP_ALIVE))
         .or_else(|| USUAL_FLAGS.iter().find_map(|&flags| put_in("connect_flags", at + 1, &[flags])))

@@ -1,6 +1,7 @@
 //! What somebody may have meant by bytes that do not decode: one edit, and what it would mend.
 
-use hexmq_wire::{Frame, Version};
+use hexmq_topic::SubscriptionFilter;
+use hexmq_wire::{ControlPacket, Frame, Leniency, NoTrace, Version, decode};
 
 use super::{LintRule, Remark, Said};
 use crate::explain::is_clean;
@@ -77,8 +78,11 @@ impl<'a> Broken<'a> {
         self.edit(offset, 2, &bytes)
     }
 
+    /// Whether these bytes are what may have been meant: clean, with filters that are some.
     pub(super) fn mends(&self, repaired: &[u8]) -> bool {
-        repaired != self.frame && is_clean(repaired, self.version(), self.from)
+        repaired != self.frame
+            && is_clean(repaired, self.version(), self.from)
+            && has_filters_that_are_some(repaired, self.version())
     }
 
     /// The two bytes at `offset` as a number.
@@ -96,6 +100,18 @@ impl<'a> Broken<'a> {
         strings.retain(|field| first_fault.is_none_or(|fault| field.offset <= fault));
         strings.truncate(MOST);
         strings
+    }
+}
+
+/// The decoder leaves the wildcards of filters to the receiver; a guess is measured by them too.
+pub(crate) fn has_filters_that_are_some(frame: &[u8], version: Version) -> bool {
+    let is_some = |filter: &str| SubscriptionFilter::parse(filter).is_ok();
+    match decode(Frame::new(frame), version, &Leniency::default(), &mut NoTrace) {
+        Ok(ControlPacket::Subscribe(subscribe)) => {
+            subscribe.subscriptions.iter().all(|entry| is_some(entry.topic_filter))
+        }
+        Ok(ControlPacket::Unsubscribe(unsubscribe)) => unsubscribe.topic_filters.iter().all(is_some),
+        _ => true,
     }
 }
 

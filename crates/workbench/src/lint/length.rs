@@ -2,7 +2,7 @@
 
 use hexmq_wire::{PacketType, Version};
 
-use super::evidence::is_whole_json;
+use super::evidence::{is_printable_ascii, is_whole_json};
 use super::guess::{Broken, Guess, LONGEST_SCANNED};
 use super::{LintRule, Said};
 use crate::explanation::Field;
@@ -83,7 +83,7 @@ pub(super) fn only_length(broken: &Broken<'_>) -> Option<Guess> {
         return topic_before_json(broken);
     }
     let mut found = None;
-    for field in broken.strings() {
+    for field in broken.strings().into_iter().filter(|field| !begins_with_text(broken, field)) {
         let behind = broken.frame.len().saturating_sub(field.offset + 2);
         for fits in 0..=behind {
             let Some(guess) = with_length(broken, field, LintRule::LengthWrong, fits) else { continue };
@@ -114,18 +114,23 @@ fn identifier_size(broken: &Broken<'_>) -> usize {
     if broken.first_byte().is_some_and(|first| first & 0b0110 != 0) { 2 } else { 0 }
 }
 
-/// A string without its length, or with one byte of it, or with a length twice.
+/// A string with one byte of its length, or with a length twice.
 pub(super) fn prefix(broken: &Broken<'_>) -> Option<Guess> {
     let strings = broken.strings();
-    strings
-        .iter()
-        .find_map(|field| one_byte_prefix(broken, field).or_else(|| doubled_prefix(broken, field)))
-        .or_else(|| {
-            let publish = broken.reading.packet_type == Some(PacketType::Publish);
-            strings.iter().find_map(|field| {
-                if publish { topic_without_prefix(broken, field) } else { missing_prefix(broken, field) }
-            })
-        })
+    strings.iter().find_map(|field| one_byte_prefix(broken, field).or_else(|| doubled_prefix(broken, field)))
+}
+
+/// A string without its length: letters stand in its place.
+pub(super) fn no_prefix(broken: &Broken<'_>) -> Option<Guess> {
+    let is_publish = broken.reading.packet_type == Some(PacketType::Publish);
+    broken.strings().iter().filter(|field| begins_with_text(broken, field)).find_map(|field| {
+        if is_publish { topic_without_prefix(broken, field) } else { missing_prefix(broken, field) }
+    })
+}
+
+/// Letters where a length should be.
+fn begins_with_text(broken: &Broken<'_>, field: &Field) -> bool {
+    broken.frame.get(field.offset..field.offset + 2).is_some_and(is_printable_ascii)
 }
 
 fn one_byte_prefix(broken: &Broken<'_>, field: &Field) -> Option<Guess> {
@@ -136,7 +141,7 @@ fn one_byte_prefix(broken: &Broken<'_>, field: &Field) -> Option<Guess> {
     let believable = broken.reading.packet_type != Some(PacketType::Publish) || {
         let length = usize::from(*broken.frame.get(field.offset)?);
         let topic = broken.frame.get(field.offset + 1..field.offset + 1 + length)?;
-        topic.len() > 2 && super::evidence::is_printable_ascii(topic)
+        topic.len() > 2 && is_printable_ascii(topic)
     };
     believable.then_some(Guess { rule, field: field.name, offset: field.offset, length: 0, said, repaired })
 }

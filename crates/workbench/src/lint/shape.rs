@@ -9,7 +9,7 @@ use super::{LintRule, Remark, Said, connect_head, length};
 use crate::explain::is_clean;
 use crate::explanation::Side;
 use crate::repair::find;
-use crate::stream::{packet_of, part};
+use crate::stream::{behind_plain_number, packet_of, part};
 use crate::tree::{Reading, read};
 
 /// A packet as it stands in the stream.
@@ -81,6 +81,7 @@ fn inside(frame: &[u8], reading: &Reading, from: Option<Side>) -> Option<Guess> 
     }
     let broken = Broken { frame, reading, from };
     nibbles(&broken)
+        .or_else(|| line_end(&broken))
         .or_else(|| connect_head::protocol_name(&broken))
         .or_else(|| connect_head::swapped(&broken))
         .or_else(|| missing_identifier(&broken))
@@ -92,6 +93,7 @@ fn inside(frame: &[u8], reading: &Reading, from: Option<Side>) -> Option<Guess> 
         .or_else(|| property_length(&broken))
         .or_else(|| length::prefix(&broken))
         .or_else(|| length::only_length(&broken))
+        .or_else(|| length::no_prefix(&broken))
 }
 
 /// The first byte with its halves exchanged: `28` for `82`.
@@ -109,6 +111,18 @@ fn nibbles(broken: &Broken<'_>) -> Option<Guess> {
     let guess =
         Guess { rule: LintRule::NibblesSwapped, field: "packet_type", offset: 0, length: 1, said, repaired };
     broken.mends(&guess.repaired).then_some(guess)
+}
+
+/// A line end behind everything, counted in the Remaining Length.
+fn line_end(broken: &Broken<'_>) -> Option<Guess> {
+    let count = broken.frame.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let offset = broken.frame.len() - count;
+    if count == 0 || broken.reading.packet_type == Some(PacketType::Publish) {
+        return None;
+    }
+    let repaired = broken.edit(offset, count, &[]).filter(|repaired| broken.mends(repaired))?;
+    let said = Said::Bytes { written: part(broken.frame, offset, count).to_vec(), right: Vec::new() };
+    Some(Guess { rule: LintRule::LineEndAppended, field: "unknown", offset, length: count, said, repaired })
 }
 
 /// SUBSCRIBE, UNSUBSCRIBE or PUBLISH without the Packet Identifier it must have.
@@ -234,11 +248,10 @@ fn remaining_length(shape: &Shape<'_>) -> Option<Guess> {
         }
     }
     let plain = |digits: usize| {
-        let (number, body) = behind.split_at_checked(digits)?;
-        let says = number.iter().fold(0, |number, &byte| number << 8 | usize::from(byte));
+        let body = behind_plain_number(behind, digits)?;
         let rule = LintRule::RemainingLengthNotEncoded;
-        let guess = remaining_guess(rule, bytes, (1, digits), says, packet_of(first, body)?);
-        (says == body.len() && guess.repaired != bytes && is_meant(shape, &guess)).then_some(guess)
+        let guess = remaining_guess(rule, bytes, (1, digits), body.len(), packet_of(first, body)?);
+        (guess.repaired != bytes && is_meant(shape, &guess)).then_some(guess)
     };
     plain(1).or_else(|| plain(2)).or_else(|| {
         let guess =
