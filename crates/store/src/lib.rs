@@ -1,0 +1,20 @@
+//! The durable store: an append-only log, and an index of what in it still counts.
+//!
+//! [`Store`] is the store without thread or clock, over any [`Disk`]: real ([`FileDisk`]) or simulated ([`sim`]).
+//! The format of the files and what each mode promises are in `docs/store.md`.
+
+mod block;
+mod disk;
+mod error;
+mod file_disk;
+mod image;
+mod log;
+mod manifest;
+mod segment;
+pub mod sim;
+mod store;
+
+pub use disk::Disk;
+pub use error::{Cut, Damage, StoreError};
+pub use file_disk::FileDisk;
+pub use store::{BadCommit, Cleaned, Figures, Mode, Opened, Options, Store};
