@@ -7,6 +7,7 @@ mod bench;
 mod clients;
 mod command;
 mod conformance;
+mod crash;
 mod docs;
 mod fuzz;
 mod lint;
@@ -35,6 +36,8 @@ cargo xtask <subcommand>
   deny                         licences, bans and sources of what we depend on
   clients                      real clients and tshark against the real server
   crowd [--clients N]          10,000 clients at once, subscribed and publishing
+  crash [--kills N] [--seed X] [--mosquitto] [--server 'CMD {data} {port}']
+                               kills the server under load, 200 times, and counts broken promises
   fuzz [--smoke] [--seconds N] libFuzzer targets (nightly), or a smoke run on stable
   sim [--seeds N] [--seed X]   the simulation
   bench [--json] [--only NAME] [--rounds N]
@@ -66,6 +69,7 @@ fn dispatch(subcommand: &str, words: Vec<String>) -> Result<(), String> {
         "deny" => arguments.finish().and_then(|()| supply::run_alone()),
         "clients" => arguments.finish().and_then(|()| clients::run_alone()),
         "crowd" => bench::crowd(arguments),
+        "crash" => crash::run(arguments),
         "fuzz" => fuzz::run(arguments),
         "sim" => simulation::run(arguments),
         "bench" => bench::run(arguments),
