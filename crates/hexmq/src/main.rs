@@ -23,6 +23,7 @@ enum Command {
     Bench(command::bench::Args),
     Explain(command::explain::Args),
     Pub(Box<command::publish::Args>),
+    Raw(Box<command::raw::Args>),
     Rr(Box<command::request::Args>),
     Serve(Box<command::serve::Args>),
     #[command(after_help = command::subscribe::FORMAT_HELP)]
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Some(Command::Bench(args)) => command::bench::run(&args),
         Some(Command::Explain(args)) => command::explain::run(&args),
         Some(Command::Pub(args)) => command::publish::run(&args),
+        Some(Command::Raw(args)) => command::raw::run(&args),
         Some(Command::Rr(args)) => command::request::run(&args),
         Some(Command::Serve(args)) => command::serve::run(&args),
         Some(Command::Sub(args)) => command::subscribe::run(&args),
@@ -66,7 +68,7 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     match (error.use_stderr(), std::env::args().nth(1).as_deref()) {
         (false, _) => ExitCode::SUCCESS,
-        (true, Some("explain")) => ExitCode::from(command::explain::WRONG_USAGE),
+        (true, Some("explain" | "raw")) => ExitCode::from(command::explain::WRONG_USAGE),
         (true, _) => ExitCode::from(2),
     }
 }

@@ -67,7 +67,7 @@ enum ReadAs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Lang {
+pub(crate) enum Lang {
     En,
     Zh,
 }
@@ -128,7 +128,7 @@ fn version(read_as: ReadAs) -> Option<Version> {
     }
 }
 
-fn language(asked: Option<Lang>) -> Language {
+pub(crate) fn language(asked: Option<Lang>) -> Language {
     match asked {
         Some(Lang::En) => Language::English,
         Some(Lang::Zh) => Language::Chinese,
@@ -224,14 +224,14 @@ impl NoBytes {
 }
 
 /// Colour only on a terminal that can show it and where nobody objects (no-color.org).
-fn colour_wanted() -> bool {
+pub(crate) fn colour_wanted() -> bool {
     let objected = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stdout().is_terminal() && !objected && !dumb
 }
 
 /// Columns of the terminal, or what `COLUMNS` says; else 100.
-fn columns() -> usize {
+pub(crate) fn columns() -> usize {
     const USUAL: usize = 100;
     let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let of_terminal =

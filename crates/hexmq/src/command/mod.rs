@@ -2,8 +2,10 @@
 
 pub(crate) mod bench;
 pub(crate) mod client;
+pub(crate) mod connection;
 pub(crate) mod explain;
 pub(crate) mod publish;
+pub(crate) mod raw;
 pub(crate) mod request;
 pub(crate) mod serve;
 pub(crate) mod subscribe;
