@@ -14,7 +14,7 @@ use crate::tree::{Reading, judge, read};
 
 /// Explains every packet in `bytes`, whatever the bytes are. Never fails: what cannot be read is
 /// said in the explanation.
-pub fn explain(bytes: &[u8], options: &Options) -> Explanation {
+pub(crate) fn explain(bytes: &[u8], options: &Options) -> Explanation {
     if let Some(remark) = lint::about_input(bytes) {
         return no_packets(bytes, remark, options);
     }

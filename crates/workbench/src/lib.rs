@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod capture;
+mod dialect;
 mod explain;
 mod explanation;
 pub mod export;
@@ -23,7 +24,7 @@ mod text;
 mod tree;
 mod width;
 
-pub use explain::explain;
+pub use dialect::{Knowledge, explain, explain_knowing};
 pub use explanation::{
     Dialect, DialectLayer, Explanation, Field, FieldValue, Finding, Options, Outcome, Packet, Rest, Severity,
     Side, Skipped,

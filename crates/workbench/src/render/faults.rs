@@ -13,9 +13,15 @@ const INDENT: &str = "   ";
 
 /// Appends the findings of a packet.
 pub(super) fn list(page: &mut String, bytes: &[u8], packet: &Packet, layout: &Layout) {
+    let law = version_name(packet.version);
     for finding in &packet.findings {
         page.push('\n');
-        one(page, bytes, packet, finding, layout);
+        one(page, bytes, packet, finding, law, layout);
+    }
+    // A vendor's rule begins with the vendor's name.
+    for finding in packet.dialect.iter().flat_map(|layer| &layer.findings) {
+        page.push('\n');
+        one(page, bytes, packet, finding, "", layout);
     }
     if let Some(repair) = &packet.repair {
         let line = say!(layout.language, "repaired as a whole:", "整体修正后：");
@@ -24,9 +30,9 @@ pub(super) fn list(page: &mut String, bytes: &[u8], packet: &Packet, layout: &La
     }
 }
 
-fn one(page: &mut String, bytes: &[u8], packet: &Packet, finding: &Finding, layout: &Layout) {
+fn one(page: &mut String, bytes: &[u8], packet: &Packet, finding: &Finding, law: &str, layout: &Layout) {
     let style = layout.style();
-    let head = head(packet, finding, layout);
+    let head = head(finding, law, layout);
     let head = if finding.severity == Severity::Fault { style.fault(&head) } else { style.warning(&head) };
     let _ = writeln!(page, "{head}");
     excerpt(page, bytes, packet, finding, layout);
@@ -41,7 +47,7 @@ fn one(page: &mut String, bytes: &[u8], packet: &Packet, finding: &Finding, layo
 }
 
 /// `!! fault reserved_flags, byte 0, MQTT 3.1.1 [MQTT-3.8.1-1]`
-fn head(packet: &Packet, finding: &Finding, layout: &Layout) -> String {
+fn head(finding: &Finding, law: &str, layout: &Layout) -> String {
     let language = layout.language;
     let (code, offset) = (finding.code, finding.offset);
     let (mark, kind) = match finding.severity {
@@ -50,9 +56,9 @@ fn head(packet: &Packet, finding: &Finding, layout: &Layout) -> String {
         Severity::Warning => ("! ", say!(language, "warning", "警告")),
         Severity::Hint => ("! ", say!(language, "hint", "提示")),
     };
-    let version = version_name(packet.version);
     let law = match finding.statement {
-        Some(statement) => say!(language, ", {version} [{statement}]", "，{version} [{statement}]"),
+        Some(rule) if law.is_empty() => say!(language, ", [{rule}]", "，[{rule}]"),
+        Some(statement) => say!(language, ", {law} [{statement}]", "，{law} [{statement}]"),
         None => String::new(),
     };
     let last = offset + finding.length.saturating_sub(1);

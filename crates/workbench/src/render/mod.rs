@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use hexmq_wire::Version;
 
 use crate::Language;
-use crate::explanation::{Explanation, Packet, Rest, Severity, Side, Skipped};
+use crate::explanation::{Dialect, Explanation, Packet, Rest, Severity, Side, Skipped};
 use crate::hex::spaced_hex;
 use crate::language::say;
 use crate::stream::part;
@@ -72,6 +72,7 @@ fn whole_packet(page: &mut String, bytes: &[u8], packet: &Packet, layout: &Layou
     let title = title(packet, layout.language);
     let _ = writeln!(page, "{}", layout.style().title(&title));
     about(page, packet, layout);
+    dialect(page, packet, layout);
     rows::table(page, bytes, packet, layout);
     faults::list(page, bytes, packet, layout);
     page.push('\n');
@@ -83,6 +84,17 @@ fn about(page: &mut String, packet: &Packet, layout: &Layout) {
         let _ = writeln!(page, "{line}");
     }
     page.push('\n');
+}
+
+/// Whose dialect the packet speaks.
+fn dialect(page: &mut String, packet: &Packet, layout: &Layout) {
+    let name = match packet.dialect.as_ref().map(|layer| layer.dialect) {
+        None => return,
+        Some(Dialect::OneNet) => say!(layout.language, "China Mobile OneNET", "中国移动 OneNET"),
+        Some(Dialect::Aliyun) => say!(layout.language, "Aliyun IoT Platform", "阿里云物联网平台"),
+    };
+    let line = say!(layout.language, "It is also read by the rules of {name}.", "同时按{name}的约定解读。");
+    let _ = writeln!(page, "{line}\n");
 }
 
 /// `CONNECT, MQTT 3.1.1, client -> server, 39 bytes at offset 0`
@@ -149,7 +161,8 @@ fn strays(page: &mut String, bytes: &[u8], line: &str, offset: usize, length: us
 
 /// One line: how many packets, faults and warnings.
 fn summary(explanation: &Explanation, layout: &Layout) -> String {
-    let count = |severity| explanation.findings().filter(|finding| finding.severity == severity).count();
+    let all = || explanation.findings().chain(explanation.dialect_findings());
+    let count = |severity| all().filter(|finding| finding.severity == severity).count();
     let (packets, faults, warnings) =
         (explanation.packets.len(), count(Severity::Fault), count(Severity::Warning));
     let s = |count: usize| if count == 1 { "" } else { "s" };

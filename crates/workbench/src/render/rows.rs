@@ -6,6 +6,7 @@ use hexmq_wire::{PacketType, PropertyId};
 
 use super::Layout;
 use crate::Language;
+use crate::dialect::text::{is_said_by, own_name, repeats_bytes};
 use crate::explanation::{Field, FieldValue, Packet, Severity};
 use crate::hex::spaced_hex;
 use crate::language::say;
@@ -54,8 +55,8 @@ fn collect<'a>(field: &'a Field, depth: usize, rows: &mut Vec<Row<'a>>) {
     if !is_frame_only {
         rows.push(Row { field, depth });
     }
-    for field in &field.fields {
-        collect(field, inner, rows);
+    for inside in field.fields.iter().filter(|inside| !is_said_by(inside, field)) {
+        collect(inside, inner, rows);
     }
 }
 
@@ -96,6 +97,9 @@ impl Table<'_> {
 
     /// The bytes, or the bits in their byte.
     fn left(&mut self, field: &Field) -> Vec<String> {
+        if repeats_bytes(field.name) {
+            return Vec::new();
+        }
         let bytes = part(self.bytes, field.offset, field.length);
         if let (Some(bits), Some(&byte)) = (field.bits, bytes.first()) {
             let shown = self.byte_shown.replace(field.offset) == Some(field.offset);
@@ -123,7 +127,7 @@ impl Table<'_> {
         let columns = self.layout.columns() - MARGIN - LEFT;
         let indent = 2 * depth;
         let section = if field.section.is_empty() { String::new() } else { format!("[{}]", field.section) };
-        let label = label(field.name, self.layout.language);
+        let label = own_name(field).map_or_else(|| label(field.name, self.layout.language), str::to_owned);
         let head = match value(field, self.layout.language) {
             Some(value) => format!("{label} = {value}"),
             None => label,
@@ -143,10 +147,12 @@ impl Table<'_> {
 
     /// The mark of the worst finding about this very field.
     fn mark(&self, field: &Field) -> (&'static str, Option<Severity>) {
-        let about = self.packet.findings.iter().filter(|finding| {
+        let of_dialect = self.packet.dialect.iter().flat_map(|layer| &layer.findings);
+        let about = self.packet.findings.iter().chain(of_dialect).filter(|finding| {
             let inside = finding.offset < field.offset + field.length
                 && field.offset < finding.offset + finding.length.max(1);
-            let leaf = field.fields.is_empty() || PropertyId::from_name(field.name).is_some();
+            let leaf = field.fields.iter().all(|inside| is_said_by(inside, field))
+                || PropertyId::from_name(field.name).is_some();
             let same = finding.field == field.name;
             inside && leaf && (field.bits.is_none() || same)
         });

@@ -26,6 +26,9 @@ pub(crate) fn label(name: &str, language: Language) -> String {
     if let Some(row) = field_text(name) {
         return row.label.in_language(language).to_owned();
     }
+    if let Some(label) = crate::dialect::text::label(name) {
+        return label.in_language(language).to_owned();
+    }
     match PropertyId::from_name(name) {
         Some(id) => property_text(id).label.in_language(language).to_owned(),
         // A name the tables lack is shown as it is; the tests see to it that none is lacking.
