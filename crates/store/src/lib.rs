@@ -6,8 +6,10 @@
 mod block;
 mod disk;
 mod error;
+mod event;
 mod file_disk;
 mod image;
+mod keeper;
 mod log;
 mod manifest;
 mod segment;
@@ -16,5 +18,7 @@ mod store;
 
 pub use disk::Disk;
 pub use error::{Cut, Damage, StoreError};
+pub use event::StoreEvent;
 pub use file_disk::FileDisk;
+pub use keeper::{Keeper, KeeperFigures, KeeperOptions, Tell};
 pub use store::{BadCommit, Cleaned, Figures, Mode, Opened, Options, Store};

@@ -286,7 +286,12 @@ impl<D: Disk> Store<D> {
             }
         }
         let bytes = RESERVE_STEP.min((self.reserve_bytes - self.reserved) as usize);
-        self.log.disk.write(RESERVE, self.reserved, &vec![0; bytes])?;
+        if let Err(error) = self.log.disk.write(RESERVE, self.reserved, &vec![0; bytes]) {
+            // It must not be what fills the disk.
+            self.reserved = 0;
+            self.log.disk.remove(RESERVE)?;
+            return Err(error);
+        }
         self.reserved += bytes as u64;
         if self.reserved < self.reserve_bytes {
             return Ok(true);

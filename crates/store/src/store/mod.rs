@@ -143,6 +143,17 @@ impl<D: Disk> Store<D> {
         self.log.sync()
     }
 
+    /// Writes, and syncs if the mode asks for it. What is safe then, [`Store::safe`] tells.
+    pub fn make_safe(&mut self) -> io::Result<()> {
+        self.flush()?;
+        if self.log.keeps_until_synced() { self.sync() } else { Ok(()) }
+    }
+
+    /// The position behind what was handed over.
+    pub fn end(&self) -> u64 {
+        self.log.end()
+    }
+
     /// What was handed over up to here is as safe as the mode promises.
     pub fn safe(&self) -> u64 {
         if self.log.keeps_until_synced() { self.log.synced() } else { self.log.written() }

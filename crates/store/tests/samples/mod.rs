@@ -1,5 +1,7 @@
 //! Commits made of records, in few words.
 
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test crate uses a part of it")]
+
 use std::num::{NonZeroU16, NonZeroU32};
 
 use hexmq_broker::{Message, Namespace, QueuedTerms, Record, Serial};
@@ -68,5 +70,9 @@ impl Commit {
     pub fn incoming(&mut self, session: u64, identifier: u16) -> &mut Commit {
         let identifier = NonZeroU16::new(identifier).unwrap();
         self.put(&Record::Incoming { session: Serial(session), identifier })
+    }
+
+    pub fn done(&mut self, session: u64, place: u64) -> &mut Commit {
+        self.put(&Record::Done { session: Serial(session), place })
     }
 }
