@@ -13,6 +13,8 @@ mod notation;
 mod session_ops;
 mod shard;
 mod topic_filter;
+mod valid;
+mod workbench;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,7 @@ pub use notation::notation;
 pub use session_ops::session_ops;
 pub use shard::shard;
 pub use topic_filter::topic_filter;
+pub use workbench::{dialogue, explained, valid_packets};
 
 /// A target: its name and what it checks.
 pub type Target = (&'static str, fn(&[u8]));
@@ -38,6 +41,9 @@ pub const TARGETS: &[Target] = &[
     ("notation", notation),
     ("session_ops", session_ops),
     ("shard", shard),
+    ("explained", explained),
+    ("dialogue", dialogue),
+    ("valid_packets", valid_packets),
 ];
 
 /// Where the seeds of a target lie.

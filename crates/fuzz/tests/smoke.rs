@@ -14,6 +14,14 @@ fn every_target_keeps_its_promises() {
     }
 }
 
+/// Three packets from each seed.
+#[test]
+fn a_hundred_thousand_valid_packets_are_accused_of_nothing() {
+    for seed in 0..34_000u32 {
+        hexmq_fuzz::valid_packets(&seed.to_le_bytes());
+    }
+}
+
 #[test]
 fn every_seed_belongs_to_a_target() {
     let root = corpus_dir(".");

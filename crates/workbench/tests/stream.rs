@@ -259,6 +259,8 @@ fn check_explanation(bytes: &[u8], options: &Options) {
         pieces.push((packet.offset, packet.length));
         check_spans(&packet.fields, packet.offset, end);
         for finding in &packet.findings {
+            // A length that is wrong may stand in bytes that the packet as framed leaves out.
+            let end = end + packet.forgotten;
             assert!(finding.offset >= packet.offset && finding.offset + finding.length <= end, "{finding:?}");
             if let Some(repair) = &finding.repair {
                 let again = explain(repair, &Options { version: Some(packet.version), ..*options });
