@@ -407,7 +407,8 @@ fn subscriptions_to_what_devices_publish_are_told() {
         (vec!["$creq/#"], Some(Dialect::OneNet), vec![]),
         (vec!["$sys/1/d/thing/property/post"], Some(Dialect::OneNet), vec!["subscribed_uplink"]),
         (vec!["$sys/1/d/thing/#", "a/b"], Some(Dialect::OneNet), vec![]),
-        (vec!["#", "+/+", "a/user/b", "/sys/#"], None, vec![]),
+        (vec!["$sys/1/d/#"], Some(Dialect::OneNet), vec![]),
+        (vec!["#", "+/+", "a/user/b", "/sys/#", "$sys/#", "$sys/a/b/c", "$SYS/broker/load"], None, vec![]),
     ] {
         let explanation = explained(&subscribe(&filters), &Knowledge::default());
         assert_eq!((dialect(&explanation), codes(&explanation)), (expected, code), "{filters:?}");
@@ -443,7 +444,7 @@ fn cloud_topics() -> impl Strategy<Value = String> {
         "$sys/1/d/dp/post/json",
         "$sys/1/d/thing/property/post",
         "$sys/1/d/thing/property/set",
-        "$sys/1/d/other",
+        "$sys/1/d/thing/other",
         "/sys/a1TestPk001/d/thing/event/property/post",
         "/sys/a1TestPk001/d/thing/event/property/post_reply",
         "/sys/a1TestPk001/d/thing/service/reboot",
@@ -481,7 +482,8 @@ proptest! {
 
     #[test]
     fn plain_clients_speak_no_dialect(
-        client in plain_words(), user in plain_words(), password in plain_words(), topic in plain_words(),
+        client in plain_words(), user in plain_words(), password in plain_words(),
+        topic in "(\\$sys/|/|sensors/|/sys/)?[a-z0-9_-]{1,8}(/[a-z0-9_-]{1,8}){0,4}",
         payload in proptest::collection::vec(any::<u8>(), 0..24),
     ) {
         prop_assume!(!client.bytes().all(|byte| byte.is_ascii_digit()));

@@ -15,7 +15,7 @@ const COMMAND_ID: usize = 36;
 
 pub(in crate::dialect) fn explain(site: &mut Site<'_>) -> Option<Dialect> {
     let name = site.carrier("topic_name")?;
-    let topic = Topic::parse(name.text())?;
+    let topic = of_the_cloud(name.text())?;
     let payload = site.payload();
     topic_fields(site, &name, &topic);
     match &topic {
@@ -39,6 +39,17 @@ pub(in crate::dialect) fn explain(site: &mut Site<'_>) -> Option<Dialect> {
         site.blame(Blame { code, severity, rule, carrier: &name, span, message, right_content: None });
     }
     Some(Dialect::OneNet)
+}
+
+/// The topic, unless somebody else's `$sys` merely looks like the platform's.
+fn of_the_cloud(topic: &str) -> Option<Topic<'_>> {
+    Topic::parse(topic).filter(|topic| match topic {
+        Topic::System(system) => {
+            let first = system.path.split('/').next();
+            system.entry.is_some() || matches!(first, Some("thing" | "dp" | "cmd" | "ota"))
+        }
+        _ => true,
+    })
 }
 
 fn topic_fields(site: &mut Site<'_>, carrier: &Carrier<'_>, topic: &Topic<'_>) {
@@ -159,7 +170,7 @@ pub(in crate::dialect) fn explain_filters(site: &mut Site<'_>) -> Option<Dialect
             let field = carrier.field("cloud_topic", carrier.whole(), value, about);
             site.put(&carrier, TOPICS, vec![field]);
         } else {
-            let Some(topic) = Topic::parse(filter) else { continue };
+            let Some(topic) = of_the_cloud(filter) else { continue };
             topic_fields(site, &carrier, &topic);
             if topic.direction() == Some(Direction::Up) {
                 uplink(site, &carrier);
@@ -178,7 +189,7 @@ fn wildcard(filter: &str, site: &Site<'_>) -> Option<String> {
             "Commands of OneNET. A device of the legacy access gets them without subscribing.",
             "OneNET 的命令。旧版接入的设备不订阅也能收到。",
         ))
-    } else if filter.starts_with("$sys/") {
+    } else if ["/#", "/thing/#", "/ota/#", "/cmd/#", "/dp/#"].iter().any(|end| is_system(filter, end)) {
         Some(say!(
             language,
             "System topics of OneNET; without this subscription the platform sends nothing on them.",
@@ -187,6 +198,14 @@ fn wildcard(filter: &str, site: &Site<'_>) -> Option<String> {
     } else {
         None
     }
+}
+
+/// `$sys/{product}/{device}` and this end: what devices of the platform subscribe to.
+fn is_system(filter: &str, end: &str) -> bool {
+    let names = filter.strip_prefix("$sys/").and_then(|rest| rest.strip_suffix(end));
+    names.and_then(|names| names.split_once('/')).is_some_and(|(product, device)| {
+        !product.is_empty() && !device.is_empty() && !device.contains('/') && !filter.contains('+')
+    })
 }
 
 fn uplink(site: &mut Site<'_>, carrier: &Carrier<'_>) {
