@@ -88,3 +88,20 @@ fn the_language_follows_the_flag() {
 fn a_pipe_gets_no_colour() {
     assert!(!stdout(&["c000"], b"").contains('\x1b'));
 }
+
+/// The sign-in of the vendor's documentation: clientId 12345, device `device`, product `pk`.
+const SIGN_IN: &str = "1076 0004 4d515454 04 c2 003c \
+    0035 31323334357c7365637572656d6f64653d332c7369676e6d6574686f643d686d6163736861312c74696d657374616d703d3738397c \
+    0009 64657669636526706b \
+    0028 66616664383261336436303262333766623066613862373839326632346134373766383531613134";
+
+#[test]
+fn a_signature_is_checked_with_the_secret() {
+    let page = stdout(&["--secret", "secret", SIGN_IN], b"");
+    assert!(page.contains("clientId12345deviceNamedevice") && page.contains("signature fits"), "{page}");
+    assert_eq!(code(&["--secret", "secret", SIGN_IN], b""), Some(0));
+    assert_eq!(code(&[SIGN_IN], b""), Some(0), "without a secret nothing is blamed");
+    let page = stdout(&["--secret", "Secret", SIGN_IN], b"");
+    assert!(page.contains("letter case"), "{page}");
+    assert_eq!(code(&["--secret", "Secret", SIGN_IN], b""), Some(1));
+}

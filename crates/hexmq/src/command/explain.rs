@@ -7,10 +7,13 @@ use std::fmt;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 use hexmq_wire::Version;
-use hexmq_workbench::{HexError, Language, Layout, Options, Outcome, Side, explain, parse_hex, render};
+use hexmq_workbench::{
+    HexError, Knowledge, Language, Layout, Options, Outcome, Side, explain_knowing, parse_hex, render,
+};
 
 /// The exit code for wrong usage, as in `sysexits.h`.
 pub(crate) const WRONG_USAGE: u8 = 64;
@@ -46,6 +49,9 @@ pub(crate) struct Args {
     /// Show every byte of long fields
     #[arg(long)]
     full: bool,
+    /// Check signatures of cloud devices with this secret or access key
+    #[arg(long, value_name = "SECRET", env = "HEXMQ_DEVICE_SECRET", hide_env_values = true)]
+    secret: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -95,7 +101,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         }
     };
     let options = Options { from: side(args.from), version: version(args.version), language };
-    let explanation = explain(&bytes, &options);
+    let knowledge = Knowledge { secret: args.secret.clone(), now: unix_seconds() };
+    let explanation = explain_knowing(&bytes, &options, &knowledge);
     let page = if args.json {
         format!("{:#}\n", explanation.to_json())
     } else {
@@ -109,6 +116,12 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         Outcome::Faulty => 1,
         Outcome::NothingDecodable => 2,
     })
+}
+
+/// The time by which a token may have expired; `None` if the clock stands before 1970.
+fn unix_seconds() -> Option<i64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
 }
 
 fn side(from: From) -> Option<Side> {
