@@ -8,6 +8,8 @@
 //! Guarantees: what is written reads back the same; a reader holds one line of at most
 //! [`LINE_MAX`] bytes, whatever the file is; what cannot be read is told with its line.
 
+mod conversation;
+mod html;
 mod line;
 mod mask;
 mod packets;
@@ -23,6 +25,8 @@ mod pcapng_tests;
 #[cfg(test)]
 mod tests;
 
+pub use conversation::{Conversation, Event, Moment, Spoken};
+pub use html::{is_html, read_html, write_html};
 pub use mask::{Masking, PasswordMask, mask_passwords};
 pub use packets::{Packets, Part};
 pub use pcapng::{PcapngWriter, entry_of_comment, write_pcapng};

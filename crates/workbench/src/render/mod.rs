@@ -4,7 +4,7 @@
 //! under the bytes. Colour only underlines what marks and words say already.
 
 mod faults;
-mod rows;
+pub(crate) mod rows;
 mod style;
 
 use std::fmt::Write as _;

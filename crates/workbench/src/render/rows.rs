@@ -40,6 +40,30 @@ struct Row<'a> {
     depth: usize,
 }
 
+/// A field in words, for other pages than the terminal's.
+pub(crate) struct Told<'a> {
+    pub(crate) field: &'a Field,
+    /// How deep it stands in others.
+    pub(crate) depth: usize,
+    pub(crate) label: String,
+    /// `None` for a group without a value of its own.
+    pub(crate) value: Option<String>,
+}
+
+/// The fields of a packet that get a row, in order.
+pub(crate) fn told(packet: &Packet, language: Language) -> Vec<Told<'_>> {
+    let mut rows = Vec::new();
+    for field in &packet.fields {
+        collect(field, 0, &mut rows);
+    }
+    rows.into_iter()
+        .map(|Row { field, depth }| {
+            let label = own_name(field).map_or_else(|| label(field.name, language), str::to_owned);
+            Told { field, depth, label, value: value(field, language) }
+        })
+        .collect()
+}
+
 /// The fields that get a row, in order.
 fn collect<'a>(field: &'a Field, depth: usize, rows: &mut Vec<Row<'a>>) {
     // The value of a property says what its identifier and value bytes say.
