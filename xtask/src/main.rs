@@ -36,8 +36,10 @@ cargo xtask <subcommand>
   deny                         licences, bans and sources of what we depend on
   clients                      real clients and tshark against the real server
   crowd [--clients N]          10,000 clients at once, subscribed and publishing
-  crash [--kills N] [--seed X] [--mosquitto] [--server 'CMD {data} {port}']
-                               kills the server under load, 200 times, and counts broken promises
+  crash [--kills N] [--seed X] [--power] [--mosquitto] [--server 'CMD {data} {port}']
+                               kills the server under load, 200 times, and counts broken promises;
+                               --power cuts the power of its disk each time (needs FUSE)
+  crash --faults               a disk that is full, read-only, failing or slow (needs FUSE)
   fuzz [--smoke] [--seconds N] libFuzzer targets (nightly), or a smoke run on stable
   sim [--seeds N] [--seed X]   the simulation
   bench [--json] [--only NAME] [--rounds N]

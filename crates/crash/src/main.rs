@@ -4,6 +4,7 @@ mod cast;
 mod checker;
 mod command;
 mod device;
+mod disk;
 mod ground;
 mod history;
 mod link;
@@ -12,6 +13,7 @@ mod random;
 mod run;
 mod server;
 mod stage;
+mod trial;
 
 use std::process::ExitCode;
 

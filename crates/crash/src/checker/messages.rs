@@ -128,6 +128,7 @@ impl Checker {
             return self.retained_delivered(client, message, arrival);
         }
         self.totals.delivered += 1;
+        self.totals.delivered_at_qos_0 += u64::from(arrival.qos == QoS::AtMostOnce);
         let session = self.session(client);
         session.due.remove(&message);
         let Some(life) = explaining(&session.lives, sent, arrival.topic).cloned() else {

@@ -53,6 +53,7 @@ pub(crate) struct Totals {
     pub(crate) acknowledged: u64,
     pub(crate) refused: u64,
     pub(crate) delivered: u64,
+    pub(crate) delivered_at_qos_0: u64,
     pub(crate) retained: u64,
     pub(crate) wills: u64,
     pub(crate) connections: u64,

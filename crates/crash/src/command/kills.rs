@@ -1,14 +1,19 @@
 //! `hexmq-crash kills`.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::ground::Folder;
+use crate::checker::Checker;
+use crate::disk::Disk;
+use crate::ground::{Folder, Ground};
 use crate::link::free_port;
 use crate::random::Random;
 use crate::run::{Plan, log_of, run};
 use crate::server::Recipe;
 use crate::stage::Stage;
+
+/// Room enough for any run.
+const DISK_BYTES: u64 = 4 << 30;
 
 /// Kills the server with SIGKILL at random moments under load.
 #[derive(Debug, clap::Args)]
@@ -37,6 +42,13 @@ pub(crate) struct Kills {
     /// mosquitto, which writes all it has after every change
     #[arg(long, conflicts_with = "server")]
     mosquitto: bool,
+    /// Keeps the data on a file system of ours, and with each kill the power is cut: what was not synced is
+    /// lost. Left out where there is no FUSE
+    #[arg(long)]
+    power: bool,
+    /// With --power: how many milliseconds each fsync takes
+    #[arg(long, default_value_t = 0, requires = "power")]
+    sync_ms: u64,
     /// Where data and log go; kept when a promise was broken
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -58,11 +70,25 @@ impl Kills {
             None => Recipe::hexmq(&self.program, &self.durability, self.shards, &self.argument),
         };
         println!("seed {seed}, {} kills of: {}", self.kills, recipe.words.join(" "));
-        let mut ground = Folder::new(data)?;
+        let mut ground: Box<dyn Ground> = if self.power {
+            match Disk::mount(data, DISK_BYTES) {
+                Ok(disk) => {
+                    disk.set_sync_delay(Duration::from_millis(self.sync_ms));
+                    Box::new(disk)
+                }
+                Err(why) => {
+                    println!("SKIPPED: {why}");
+                    return Ok(true);
+                }
+            }
+        } else {
+            Box::new(Folder::new(data)?)
+        };
         let plan = Plan { kills: self.kills, seed, recipe, port, folder: folder.clone() };
         let begun = Instant::now();
-        let stage = run(&plan, &mut ground)?;
+        let stage = run(&plan, &mut *ground)?;
         let is_good = report(&stage, begun.elapsed().as_secs_f64());
+        drop(ground);
         if is_good {
             let _ = std::fs::remove_dir_all(&folder);
         } else {
@@ -90,15 +116,20 @@ pub(super) fn report(stage: &Stage, seconds: f64) -> bool {
         totals.discarded,
         totals.subscriptions,
     );
-    for violation in stage.checker.violations() {
+    let all: u64 = stage.checker.counts().values().sum();
+    told(&stage.checker);
+    println!("{all} violations");
+    all == 0
+}
+
+/// Prints what was found.
+pub(super) fn told(checker: &Checker) {
+    for violation in checker.violations() {
         println!("{violation}");
     }
-    let all: u64 = stage.checker.counts().values().sum();
-    println!("{all} violations");
-    for (broken, count) in stage.checker.counts() {
+    for (broken, count) in checker.counts() {
         println!("  {:<36} {count:>8}", broken.name());
     }
-    all == 0
 }
 
 /// An empty folder of our own.

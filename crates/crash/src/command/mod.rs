@@ -1,7 +1,9 @@
 //! The commands, and what they print.
 
+mod faults;
 mod kills;
 
+pub(crate) use faults::Faults;
 pub(crate) use kills::Kills;
 
 /// What is tried.
@@ -9,11 +11,14 @@ pub(crate) use kills::Kills;
 pub(crate) enum Command {
     /// Kills the server with SIGKILL at random moments under load; every promise is checked by clients
     Kills(Kills),
+    /// The disk is full, read-only, failing, slow: the server refuses what it cannot keep, and goes on by itself
+    Faults(Faults),
 }
 
 /// Runs it; `false`: a promise was broken.
 pub(crate) fn run(command: Command) -> Result<bool, String> {
     match command {
         Command::Kills(kills) => kills.run(),
+        Command::Faults(faults) => faults.run(),
     }
 }
