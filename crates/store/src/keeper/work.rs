@@ -80,6 +80,8 @@ impl<D: Disk> Work<D> {
     }
 
     pub(super) fn run(mut self) -> io::Result<()> {
+        // What was found at the end of the log is made safe first.
+        self.make_safe();
         loop {
             let room = ROUND_BYTES.saturating_sub(self.store.unwritten());
             let patience = self.patience();

@@ -68,15 +68,17 @@ pub(crate) struct Found {
     pub(crate) segments: VecDeque<Segment>,
     /// Position behind the last whole block.
     pub(crate) end: u64,
+    /// Position up to which it was synced for sure.
+    pub(crate) safe: u64,
     pub(crate) next_number: u64,
     pub(crate) debris: Vec<String>,
-    /// Whether the log ends with a mark, at the end of a segment that is whole.
-    pub(crate) marked: bool,
 }
 
 impl<D: Disk> Log<D> {
-    pub(crate) fn new(disk: D, found: Found, segment_bytes: u64, synced_mode: bool) -> Log<D> {
-        Log {
+    /// Goes on behind what was found. If blocks are kept until they are synced, those at the end of which nobody knows
+    /// whether they were are written again, into a new segment: the operating system may show what the disk does not have.
+    pub(crate) fn new(disk: D, found: Found, segment_bytes: u64, synced_mode: bool) -> io::Result<Log<D>> {
+        let mut log = Log {
             disk,
             manifest: found.manifest,
             salt: found.manifest.salt(),
@@ -86,13 +88,24 @@ impl<D: Disk> Log<D> {
             buffer: Vec::new(),
             buffer_start: found.end,
             written: found.end,
-            synced: found.end,
-            names_dirty: false,
+            synced: found.safe,
+            names_dirty: true,
             next_number: found.next_number,
-            marked: found.marked,
+            marked: false,
             debris: found.debris,
             window: Window::default(),
+        };
+        if synced_mode && found.safe < found.end {
+            let bytes = (found.end - found.safe) as usize;
+            let tail = log.read(found.safe, bytes)?.to_vec();
+            log.window.clear();
+            log.buffer = tail;
+            log.buffer_start = found.safe;
+            if let Some(last) = log.segments.back().copied() {
+                log.distrust(last);
+            }
         }
+        Ok(log)
     }
 
     /// Position behind the last block, written or not.

@@ -121,7 +121,7 @@ impl<D: Disk> Log<D> {
     }
 
     /// The file of this segment is not trusted behind what was synced.
-    fn distrust(&mut self, last: Segment) {
+    pub(super) fn distrust(&mut self, last: Segment) {
         let Some(at) = self.segments.iter().position(|segment| segment.number == last.number) else { return };
         let again = Segment { number: 0, start: self.synced, ours: true };
         if last.start >= self.synced {

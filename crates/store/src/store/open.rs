@@ -88,7 +88,8 @@ impl<D: Disk> Store<D> {
         let reserved = disk.size(super::clean::RESERVE).unwrap_or(0);
         let log_bytes = walked.found.end - manifest.start;
         let cut = walked.cut;
-        let log = Log::new(disk, walked.found, options.segment_bytes, options.mode == Mode::Disk);
+        let log = Log::new(disk, walked.found, options.segment_bytes, options.mode == Mode::Disk)
+            .map_err(StoreError::disk("cannot read the end of the log again"))?;
         let mut store = Store {
             log,
             image,
@@ -157,10 +158,13 @@ pub(crate) fn walk(
 ) -> Result<Walked, StoreError> {
     let chain = find::chain(disk, manifest)?;
     let mut end = manifest.start;
+    let mut safe = manifest.start;
     let mut cut = chain.cut;
-    let mut marked = false;
+    let mut mark = None;
     for (at, link) in chain.segments.iter().enumerate() {
         let next = chain.segments.get(at + 1).map(|next| next.header.start);
+        // What is before a segment is safe before there is the segment.
+        safe = safe.max(link.header.start);
         each(Step::Segment(link)).map_err(|error| unreadable(link, 0, error))?;
         let limit = next.map_or(link.file_bytes, |next| segment::HEADER_BYTES + (next - link.header.start));
         let mut scan =
@@ -170,7 +174,8 @@ pub(crate) fn walk(
             match scan.next(disk) {
                 Ok(None) => break None,
                 Ok(Some((header, body, position))) => {
-                    marked = header.kind == BlockKind::Mark;
+                    safe = safe.max(header.safe);
+                    mark = (header.kind == BlockKind::Mark).then_some(header.position);
                     each(Step::Block(header, body, position))
                         .map_err(|error| unreadable(link, offset + HEADER_BYTES as u64, error))?;
                 }
@@ -181,20 +186,21 @@ pub(crate) fn walk(
             None => {}
             Some(ScanFault::Bad { offset, what }) if next.is_none() => {
                 cut = Some(find::judge_end(disk, &mut scan, offset, what)?);
-                marked = false;
             }
             Some(fault) => return Err(find::damage(&scan, fault)),
         }
         end = scan.position(scan.offset());
     }
+    // A mark has said what it had to say; the log goes on in its place.
+    end = mark.unwrap_or(end).max(safe);
     let segments: VecDeque<_> = chain.segments.iter().map(Link::segment).collect();
     let found = Found {
         manifest: *manifest,
         segments,
         end,
+        safe,
         next_number: chain.next_number.max(manifest.first),
         debris: chain.debris,
-        marked,
     };
     Ok(Walked { found, cut })
 }
