@@ -1,7 +1,8 @@
 //! JSON (RFC 8259) in which every value knows its place.
 //!
-//! Members keep their order and may repeat, as devices repeat them; numbers keep their text. The
-//! depth is bounded by [`DEPTH_MAX`], and what is kept is in proportion to what is read.
+//! Members keep their order and may repeat, as devices repeat them; numbers keep their text. Depth
+//! and number of values are bounded by [`DEPTH_MAX`] and [`VALUES_MAX`], so that no payload takes more
+//! than some megabytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,6 +11,9 @@ use crate::Span;
 
 /// Objects and arrays in each other, at most.
 pub const DEPTH_MAX: usize = 64;
+
+/// Values in one text, at most. The longest messages of the clouds have some thousands.
+pub const VALUES_MAX: usize = 100_000;
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +120,8 @@ pub enum JsonErrorKind {
     Escape,
     /// More than [`DEPTH_MAX`] objects and arrays in each other.
     TooDeep,
+    /// More than [`VALUES_MAX`] values.
+    TooMany,
     /// Something stands behind the value.
     Trailing,
 }
@@ -131,6 +137,7 @@ impl fmt::Display for JsonError {
             JsonErrorKind::Control => "a control character inside a string",
             JsonErrorKind::Escape => "no such escape",
             JsonErrorKind::TooDeep => "too many objects and arrays in each other",
+            JsonErrorKind::TooMany => "too many values",
             JsonErrorKind::Trailing => "something stands behind the JSON value",
         };
         write!(f, "{what} (byte {})", self.offset)
@@ -143,7 +150,7 @@ impl std::error::Error for JsonError {}
 pub fn parse(bytes: &[u8]) -> Result<Node<'_>, JsonError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| JsonError { offset: error.valid_up_to(), kind: JsonErrorKind::NotUtf8 })?;
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, values_left: VALUES_MAX };
     reader.blanks();
     let node = reader.value(0)?;
     reader.blanks();
@@ -158,6 +165,7 @@ pub fn is_number(text: &str) -> bool {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    values_left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -178,6 +186,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, depth: usize) -> Result<Node<'a>, JsonError> {
         let start = self.at;
+        self.values_left = self.values_left.checked_sub(1).ok_or(self.error(JsonErrorKind::TooMany))?;
         let kind = match self.peek() {
             Some(b'{' | b'[') if depth >= DEPTH_MAX => return Err(self.error(JsonErrorKind::TooDeep)),
             Some(b'{') => NodeKind::Object(self.object(depth + 1)?),

@@ -1,7 +1,7 @@
 //! JSON with places: what is read, where it stands, and what is refused where.
 
 use hexmq_device::Span;
-use hexmq_device::json::{DEPTH_MAX, JsonErrorKind, Node, NodeKind, parse};
+use hexmq_device::json::{DEPTH_MAX, JsonErrorKind, Node, NodeKind, VALUES_MAX, parse};
 use proptest::prelude::*;
 
 fn error(text: &str) -> (usize, JsonErrorKind) {
@@ -59,6 +59,10 @@ fn what_is_no_json_is_refused_at_its_byte() {
     assert_eq!(error(&deep), (DEPTH_MAX, TooDeep));
     let deep = "[".repeat(DEPTH_MAX) + &"]".repeat(DEPTH_MAX);
     assert!(parse(deep.as_bytes()).is_ok());
+    let many = format!("[{}0]", "0,".repeat(VALUES_MAX - 2));
+    assert!(parse(many.as_bytes()).is_ok());
+    let too_many = format!("[{}0]", "0,".repeat(VALUES_MAX - 1));
+    assert_eq!(error(&too_many), (1 + 2 * (VALUES_MAX - 1), TooMany));
 }
 
 fn check_spans(node: &Node<'_>, outer: Span) {

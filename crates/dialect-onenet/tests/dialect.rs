@@ -37,6 +37,10 @@ fn oddities_are_survived_and_told() {
     let mut many = b"\x07\x00\x01\x01\xf5".to_vec();
     many.extend([0; 4 * 501]);
     assert_eq!(notices(&many), [(NoticeKind::TooManyFloats, Span::new(3, 2))]);
+    let mut group = b"\x00\x01\xff\xff".to_vec();
+    group.extend([0; 4 * 65_535]);
+    let too_many = [b"\x07", group.as_slice(), b"\x00\x01\x00\x01\x00\x00\x00\x00"].concat();
+    assert_eq!(rule(&too_many), (DpRule::Count, Span::new(1 + group.len() + 2, 2)));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use hexmq_device::{CivilTime, Span, Time, Value};
 
 use super::error::{Detail, DpError, DpRule};
-use super::{DataType, FLOATS_MAX, Notice, NoticeKind, Part, Point, Upload, block, json, text};
+use super::{
+    DataType, FLOATS_MAX, FLOATS_READ_MAX, Notice, NoticeKind, Part, Point, Upload, block, json, text,
+};
 
 /// Reads a payload as the rules allow it. An error names the rule and the byte.
 pub fn decode(payload: &[u8]) -> Result<Upload<'_>, DpError> {
@@ -224,6 +226,10 @@ impl<'a, T: FnMut(Part, Span)> Reader<'a, '_, T> {
             }
             let (declared, count_span) = self.number(Part::Count, 2, DpRule::Header)?;
             let present = self.left() / 4;
+            if count_of_all + declared > FLOATS_READ_MAX {
+                let most = Detail::Expected("no more than 65535 values in one upload");
+                return Err(DpError::new(DpRule::Count, count_span, most));
+            }
             for index in 0..declared.min(present) {
                 self.float(start + index, time, &mut points);
             }

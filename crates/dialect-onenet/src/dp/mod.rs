@@ -25,6 +25,10 @@ pub const TOPIC: &str = "$dp";
 /// Values in one upload of type 7, at most.
 pub const FLOATS_MAX: usize = 500;
 
+/// Values in one upload of type 7 that are read at all: the type has no length, so this bounds what
+/// one payload can take.
+pub const FLOATS_READ_MAX: usize = 65_535;
+
 /// What the payload is made of: the low six bits of its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataType {

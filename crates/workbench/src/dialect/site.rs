@@ -8,6 +8,10 @@ use crate::explain::is_clean;
 use crate::explanation::{Field, FieldValue, Finding, Packet, Severity};
 use crate::stream::{part, with_remaining_length};
 
+/// Findings of one layer, at most: each may bring a repaired packet, and a payload can be wrong in as
+/// many places as it has bytes.
+const FINDINGS_MOST: usize = 64;
+
 /// A packet while the layer of a dialect is laid over it.
 pub(super) struct Site<'a> {
     bytes: &'a [u8],
@@ -168,6 +172,9 @@ impl<'a> Site<'a> {
 
     /// Says what is wrong, with the repaired packet where the right content makes a clean one.
     pub(super) fn blame(&mut self, blame: Blame<'_>) {
+        if self.findings.len() >= FINDINGS_MOST {
+            return;
+        }
         let repair = blame.right_content.and_then(|content| self.with_content(blame.carrier, &content));
         let span = blame.span.shifted(blame.carrier.at);
         self.findings.push(Finding {

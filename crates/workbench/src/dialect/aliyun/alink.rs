@@ -13,6 +13,9 @@ use crate::dialect::text::json_error;
 use crate::explanation::{Field, FieldValue, Severity};
 use crate::language::say;
 
+/// Signed devices of one message that are told; the platform takes 50.
+const SIGNED_MOST: usize = 64;
+
 pub(super) fn explain(site: &mut Site<'_>, payload: &Carrier<'_>, entry: &Entry, identifier: Option<&str>) {
     // A synchronous call is Alink JSON as well, where it is not any bytes.
     let is_json = entry.content != Content::Raw || payload.content.first() == Some(&b'{');
@@ -22,7 +25,7 @@ pub(super) fn explain(site: &mut Site<'_>, payload: &Carrier<'_>, entry: &Entry,
             site.put(payload, ALINK, fields);
         }
         if let Some(params) = root.member("params") {
-            for device in signed_devices(params) {
+            for device in signed_devices(params).into_iter().take(SIGNED_MOST) {
                 signature(site, payload, &device);
             }
         }

@@ -128,6 +128,7 @@ pub(super) fn json_error(kind: JsonErrorKind, language: Language) -> String {
         JsonErrorKind::Control => say!(language, "a control character inside a string", "字符串中有控制字符"),
         JsonErrorKind::Escape => say!(language, "no such escape", "没有这种转义"),
         JsonErrorKind::TooDeep => say!(language, "too many objects and arrays in each other", "嵌套层数过多"),
+        JsonErrorKind::TooMany => say!(language, "too many values", "值的数量过多"),
         JsonErrorKind::Trailing => say!(language, "something stands behind the JSON", "JSON 之后还有内容"),
     };
     say!(language, "This is not JSON: {what}.", "不是 JSON：{what}。")
