@@ -7,10 +7,11 @@ use hexmq_wire::Frame;
 /// Bytes in one line of an array.
 const PER_LINE: usize = 12;
 
-/// A C array named after the packet, `const unsigned char mqtt_connect[39] = { … };`. It needs no
-/// header; an empty one, which C does not have, becomes one of length 1 with a note.
-pub fn c_array(bytes: &[u8]) -> String {
-    let name = array_name(bytes);
+/// A C array named after the packet, `const unsigned char mqtt_connect[39] = { … };`, and numbered
+/// where there are several: `mqtt_publish_2`. It needs no header; an empty one, which C does not
+/// have, becomes one of length 1 with a note.
+pub fn c_array(bytes: &[u8], number: Option<usize>) -> String {
+    let name = number.map_or_else(|| array_name(bytes), |number| format!("{}_{number}", array_name(bytes)));
     if bytes.is_empty() {
         return format!("const unsigned char {name}[1] = {{ 0 }}; /* no bytes */\n");
     }
@@ -56,9 +57,13 @@ mod tests {
 
     #[test]
     fn an_array_is_named_after_its_packet() {
-        assert_eq!(c_array(&[0xC0, 0]), "const unsigned char mqtt_pingreq[2] = {\n    0xc0, 0x00,\n};\n");
-        assert!(c_array(&[0x30; 13]).contains("0x30,\n    0x30,\n};"));
-        assert!(c_array(&[]).contains("no bytes"));
+        assert_eq!(
+            c_array(&[0xC0, 0], None),
+            "const unsigned char mqtt_pingreq[2] = {\n    0xc0, 0x00,\n};\n"
+        );
+        assert!(c_array(&[0x30; 13], Some(2)).contains("mqtt_publish_2[13]"));
+        assert!(c_array(&[0x30; 13], None).contains("0x30,\n    0x30,\n};"));
+        assert!(c_array(&[], None).contains("no bytes"));
     }
 
     #[test]

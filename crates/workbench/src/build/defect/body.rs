@@ -41,7 +41,7 @@ pub(super) static DEFECTS: &[Defect] = &[
             "QoS 0 的 PUBLISH 带了报文标识符，它会成为载荷的一部分",
         ),
         needs: needs::PUBLISH,
-        finds: &[],
+        finds: &["packet_identifier_at_qos0"],
         always: false,
         make: packet_id_at_qos0,
     },

@@ -44,7 +44,7 @@ pub(super) static DEFECTS: &[Defect] = &[
             "主题末尾多了空格，而空格也是主题的一部分",
         ),
         needs: needs::TOPIC,
-        finds: &[],
+        finds: &["trailing_space"],
         always: false,
         make: trailing_space,
     },

@@ -196,32 +196,32 @@ impl AtModule {
         matches!(self.kind, Kind::Tcp(_))
     }
 
-    /// The script that makes the module send `packet`: with a connection in front if the session knows
-    /// its CONNECT, or if `packet` is one.
+    /// The script that makes the module send `packets`, with a connection in front if the session
+    /// knows its CONNECT, or if the first packet is one.
     ///
     /// # Errors
     /// What the module cannot say: packets of the server, and for one that builds packets itself
     /// wrong packets, MQTT 5 and whatever it has no parameter for.
-    pub fn script(&self, packet: &[u8], session: &Session<'_>) -> Result<String, ExportError> {
-        let packet_type = Frame::new(packet).packet_type();
-        if let Some(packet_type) = packet_type.filter(|packet_type| is_servers(*packet_type)) {
+    pub fn script(&self, packets: &[Vec<u8>], session: &Session<'_>) -> Result<String, ExportError> {
+        let types = packets.iter().filter_map(|packet| Frame::new(packet).packet_type());
+        if let Some(packet_type) = types.clone().find(|packet_type| is_servers(*packet_type)) {
             return Err(ExportError::new(format!(
                 "{} comes from the server; a module never sends it",
                 packet_type.name()
             )));
         }
         let mut script = Script::default();
+        let begins = types.clone().next() == Some(PacketType::Connect);
         match self.kind {
             Kind::Tcp(tcp) => {
                 tcp.open(&mut script, session.host, session.port)?;
-                let connect = session.connect.filter(|_| packet_type != Some(PacketType::Connect));
-                if let Some(connect) = connect {
+                if let Some(connect) = session.connect.filter(|_| !begins) {
                     tcp.send(&mut script, connect);
                     script.note("the server answers with CONNACK: 20 02 00 00");
                 }
-                tcp.send(&mut script, packet);
+                packets.iter().for_each(|packet| tcp.send(&mut script, packet));
             }
-            Kind::Mqtt(builder) => self.build(builder, &mut script, packet, session)?,
+            Kind::Mqtt(builder) => self.build(builder, &mut script, packets, session)?,
         }
         Ok(script.into_text())
     }
@@ -230,30 +230,51 @@ impl AtModule {
         &self,
         builder: &dyn Builder,
         script: &mut Script,
-        packet: &[u8],
+        packets: &[Vec<u8>],
         session: &Session<'_>,
     ) -> Result<(), ExportError> {
-        let server = (session.host, session.port);
-        let packet = read(packet, session.version).map_err(|error| self.refuse(&error.message))?;
-        let connect = match &packet {
-            ControlPacket::Connect(connect) => Some(*connect),
-            _ => session.connect()?,
-        };
+        let mut connected = false;
+        for packet in packets {
+            let packet = read(packet, session.version).map_err(|error| self.refuse(&error.message))?;
+            let connect = match &packet {
+                ControlPacket::Connect(connect) => Some(*connect),
+                _ => session.connect()?,
+            };
+            if !connected {
+                connected = true;
+                self.begin(builder, script, connect, session)?;
+            }
+            if matches!(packet, ControlPacket::Connect(_)) {
+                continue;
+            }
+            let name = packet.packet_type().name();
+            let refused =
+                || self.refuse(&format!("the module sends {name} by itself and has no command for it"));
+            builder.packet(script, &packet).ok_or_else(refused)??;
+        }
+        Ok(())
+    }
+
+    /// The connection, or a note where it is not known.
+    fn begin(
+        &self,
+        builder: &dyn Builder,
+        script: &mut Script,
+        connect: Option<Connect<'_>>,
+        session: &Session<'_>,
+    ) -> Result<(), ExportError> {
         let version = connect.unwrap_or(anonymous(session.version)).version;
         if !builder.versions().contains(&version) {
             let name = crate::render::version_name(version);
             return Err(self.refuse(&format!("the module does not speak {name}")));
         }
         match &connect {
-            Some(connect) => builder.connect(script, server, connect)?,
-            None => script.note("the module is connected; give -i, -u and -P to see how"),
+            Some(connect) => builder.connect(script, (session.host, session.port), connect),
+            None => {
+                script.note("the module is connected; give -i, -u and -P to see how");
+                Ok(())
+            }
         }
-        if matches!(packet, ControlPacket::Connect(_)) {
-            return Ok(());
-        }
-        let name = packet.packet_type().name();
-        let refused = || self.refuse(&format!("the module sends {name} by itself and has no command for it"));
-        builder.packet(script, &packet).ok_or_else(refused)?
     }
 
     /// An error that points to the commands that can do it.
