@@ -313,7 +313,7 @@ fn is_of_the_cut(fault: &Fault, length: usize) -> bool {
 }
 
 /// The side that alone sends this packet; `None` if both do.
-fn only_side(packet_type: Option<PacketType>, version: Version) -> Option<Side> {
+pub(crate) fn only_side(packet_type: Option<PacketType>, version: Version) -> Option<Side> {
     match packet_type? {
         PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe | PacketType::Pingreq => {
             Some(Side::Client)

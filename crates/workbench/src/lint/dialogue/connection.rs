@@ -145,15 +145,7 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn connect(
-        &mut self,
-        said: &Spoken<'_>,
-        connect: &Connect<'_>,
-        findings: &mut Vec<DialogueFinding>,
-    ) {
-        if said.from == Side::Server {
-            return;
-        }
+    pub(super) fn connect(&mut self, connect: &Connect<'_>, findings: &mut Vec<DialogueFinding>) {
         if self.phase != Phase::Opened {
             findings.push(self.finding(LintRule::SecondConnect, "packet_type", (0, 1)));
             return;
@@ -168,9 +160,6 @@ impl Dialogue {
         connack: &Connack<'_>,
         findings: &mut Vec<DialogueFinding>,
     ) {
-        if said.from == Side::Client {
-            return;
-        }
         if self.phase == Phase::Connected {
             findings.push(self.finding(LintRule::SecondConnack, "packet_type", (0, 1)));
             return;

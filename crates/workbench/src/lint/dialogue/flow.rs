@@ -264,7 +264,7 @@ impl Dialogue {
     }
 
     fn nothing_waits(
-        &self,
+        &mut self,
         said: &Spoken<'_>,
         sender: Side,
         packet_type: PacketType,
@@ -290,6 +290,8 @@ impl Dialogue {
         let repair = lane.only_waiting(stage).map(|right| with_identifier(said.frame, span.0, right));
         let finding = self.finding(LintRule::AcknowledgementForNothing, "packet_identifier", span);
         findings.push(DialogueFinding { repair, said: Said::Number(u64::from(identifier)), ..finding });
+        // The answer to it is no second slip.
+        self.lanes[sender as usize].used.insert(identifier);
     }
 }
 

@@ -18,6 +18,7 @@ use hexmq_wire::{ControlPacket, Frame, Leniency, NoTrace, PacketType, Version, d
 
 use super::{LintRule, Said};
 use crate::Language;
+use crate::explain::only_side;
 use crate::explanation::{Finding, Severity, Side};
 use crate::recording::Timestamp;
 use crate::text::lint::message;
@@ -192,7 +193,12 @@ impl Dialogue {
                 self.judge(&said, &mut findings);
             }
             // What it would have meant is not known; what its own faults are the packet tells.
-            Err(_) => self.lost(from),
+            Err(_) => {
+                self.lost(from);
+                if matches!(parsed.packet_type(), Some(PacketType::Connect | PacketType::Connack)) {
+                    self.phase = Phase::Joined;
+                }
+            }
         }
         if from == Side::Client {
             self.client_spoke = Some((number, at.or(self.client_spoke.and_then(|spoke| spoke.1))));
@@ -203,12 +209,16 @@ impl Dialogue {
 
     fn judge(&mut self, said: &Spoken<'_>, findings: &mut Vec<DialogueFinding>) {
         self.order(said, findings);
+        // What this side never says means nothing; that it was said the packet tells.
+        if only_side(Some(said.packet.packet_type()), self.version).is_some_and(|side| side != said.from) {
+            return;
+        }
         self.clock(said, findings);
         if self.version == Version::V5 {
             self.limits(said, findings);
         }
         match said.packet {
-            ControlPacket::Connect(connect) => self.connect(said, connect, findings),
+            ControlPacket::Connect(connect) => self.connect(connect, findings),
             ControlPacket::Connack(connack) => self.connack(said, connack, findings),
             ControlPacket::Publish(publish) => self.publish(said, publish, findings),
             ControlPacket::Puback(ack)
@@ -236,7 +246,10 @@ impl Dialogue {
 
     /// Whether whatever is not known here never was: the session began with this connection.
     fn knows_all(&self) -> bool {
-        self.whole && self.phase == Phase::Connected && !self.granted.session_present
+        // In 3.1 the CONNACK does not tell whether there is a session.
+        let is_told =
+            self.version > Version::V3 || self.asked.as_ref().is_some_and(|asked| asked.clean_start);
+        self.whole && self.phase == Phase::Connected && !self.granted.session_present && is_told
     }
 
     fn finding(&self, rule: LintRule, field: &'static str, span: (usize, usize)) -> DialogueFinding {
