@@ -9,7 +9,9 @@
 //! [`LINE_MAX`] bytes, whatever the file is; what cannot be read is told with its line.
 
 mod conversation;
+mod export;
 mod html;
+mod import;
 mod line;
 mod mask;
 mod packets;
@@ -23,10 +25,14 @@ mod mask_tests;
 #[cfg(test)]
 mod pcapng_tests;
 #[cfg(test)]
+mod round_trip_tests;
+#[cfg(test)]
 mod tests;
 
 pub use conversation::{Conversation, Event, Moment, Spoken};
+pub use export::{Export, Format, HTML_MAX, convert};
 pub use html::{is_html, read_html, write_html};
+pub use import::{ImportError, Kind, import};
 pub use mask::{Masking, PasswordMask, mask_passwords};
 pub use packets::{Packets, Part};
 pub use pcapng::{PcapngWriter, entry_of_comment, write_pcapng};
