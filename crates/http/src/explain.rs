@@ -1,11 +1,13 @@
 //! `POST /api/v1/explain`: the packets in a piece of hex, byte by byte.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hexmq_workbench::{Language, Options, Side, Version, parse_hex};
+use hexmq_workbench::{Knowledge, Language, Options, Side, Version, explain_knowing, parse_hex};
 use serde::Deserialize;
 
 use crate::api::off_thread;
@@ -21,6 +23,9 @@ struct Request {
     version: ReadAs,
     #[serde(default)]
     lang: Lang,
+    /// What signatures of cloud devices are checked with; it is kept nowhere.
+    #[serde(default)]
+    secret: Option<String>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -60,7 +65,7 @@ enum Lang {
     Zh,
 }
 
-const SHAPE: &str = "send {\"hex\":\"10 0c …\",\"from\":\"client|server|auto\",\"version\":3|4|5|\"auto\",\"lang\":\"en|zh\"}; \
+const SHAPE: &str = "send {\"hex\":\"10 0c …\",\"from\":\"client|server|auto\",\"version\":3|4|5|\"auto\",\"lang\":\"en|zh\",\"secret\":\"…\"}; \
                      only `hex` is needed";
 
 pub(crate) async fn explain(body: Result<Bytes, BytesRejection>) -> Result<Response, ApiError> {
@@ -110,5 +115,8 @@ fn explain_hex(request: &Request, version: Option<Version>) -> Result<serde_json
         From::Server => Some(Side::Server),
         From::Auto => None,
     };
-    Ok(hexmq_workbench::explain(&bytes, &Options { from, version, language }).to_json())
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let now = now.and_then(|since| i64::try_from(since.as_secs()).ok());
+    let knowledge = Knowledge { secret: request.secret.clone(), now };
+    Ok(explain_knowing(&bytes, &Options { from, version, language }, &knowledge).to_json())
 }
