@@ -224,6 +224,8 @@ impl Links {
 
     /// The end of a connection's descriptor.
     pub(crate) fn let_go(&mut self, mut link: Link) {
+        // Whoever sees the connection end finds its end recorded.
+        drop(link.take_tape());
         // Unread bytes would turn the close into a reset, and a reset takes from the peer what
         // it has not read yet: say that nothing more comes, and read what is there.
         if link.flags.goodbye && !link.flags.broken && link.stream.shutdown_write().is_ok() {
