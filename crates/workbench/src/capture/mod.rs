@@ -33,7 +33,7 @@ pub use error::{CaptureError, Problem};
 pub use half::Delivery;
 pub use link::LinkType;
 pub use note::{Encrypted, Note, NoteKind, WebSocketTrouble};
-pub use sink::{Packet, Sink};
+pub use sink::{HeadersOnly, Packet, Sink};
 pub use tls::{KeyLog, KeyLogError};
 
 use std::io::{self, Read};
@@ -93,6 +93,8 @@ pub struct Totals {
     pub bytes: u64,
     /// TCP segments among the packets.
     pub segments: u64,
+    /// Bytes that TCP carried, repeated ones too.
+    pub payload_bytes: u64,
     /// Packets that are no IP: ARP and the like.
     pub not_ip: u64,
     /// IP packets that are no TCP.
@@ -125,6 +127,8 @@ pub struct Capture {
     budget: Budget,
     numbers: u64,
     totals: Totals,
+    /// Packets of the files before.
+    earlier: u64,
     wanted: usize,
 }
 
@@ -137,6 +141,7 @@ impl Capture {
             budget: Budget::new(settings.kept_bytes_max),
             numbers: 0,
             totals: Totals::default(),
+            earlier: 0,
             wanted: 0,
             settings,
         }
@@ -175,21 +180,22 @@ impl Capture {
         self.raw(Raw { at, link, bytes }, sink);
     }
 
-    /// Reads a whole file. `progress` hears after every piece how many bytes were read, and may
-    /// break off by answering `false`.
+    /// Reads a file to its end. A second one continues the first, as captures that were split do:
+    /// connections go on. [`Capture::finish`] closes them. `progress` hears after every piece how many
+    /// bytes of this file were read, and may break off by answering `false`.
     ///
     /// # Errors
-    /// Those of the reader; what is wrong with the file, and where. Connections are closed in every case,
-    /// so what was read until then is whole.
+    /// Those of the reader; what is wrong with the file, and where. What was read until then counts.
     pub fn read<S: Sink>(
         &mut self,
         input: &mut impl Read,
         sink: &mut S,
         mut progress: impl FnMut(u64) -> bool,
     ) -> Result<(), ReadError> {
-        let outcome = self.read_pieces(input, sink, &mut progress);
-        self.finish(sink);
-        outcome
+        self.totals.bytes += self.file.offset;
+        self.earlier += self.file.packets;
+        self.file = File::new();
+        self.read_pieces(input, sink, &mut progress)
     }
 
     fn read_pieces<S: Sink>(
@@ -233,7 +239,7 @@ impl Capture {
         let at = self.totals.last.unwrap_or_default();
         let mut scene = Scene {
             at,
-            packet: self.file.packets,
+            packet: self.earlier + self.file.packets,
             settings: &self.settings,
             budget: &mut self.budget,
             numbers: &mut self.numbers,
@@ -245,8 +251,8 @@ impl Capture {
     /// The counters so far.
     pub fn totals(&self) -> Totals {
         Totals {
-            packets: self.file.packets,
-            bytes: self.file.offset,
+            packets: self.earlier + self.file.packets,
+            bytes: self.totals.bytes + self.file.offset,
             connections: self.flows.counts.seen,
             numbered: self.numbers,
             set_aside: self.flows.counts.set_aside,
@@ -273,9 +279,13 @@ impl Capture {
         match ip_packet(raw.link, raw.bytes).and_then(segment) {
             Ok(segment) => {
                 self.totals.segments += 1;
+                self.totals.payload_bytes += segment.payload.len() as u64;
+                if !S::FOLLOWS {
+                    return;
+                }
                 let mut scene = Scene {
                     at: raw.at,
-                    packet: self.file.packets,
+                    packet: self.earlier + self.file.packets,
                     settings: &self.settings,
                     budget: &mut self.budget,
                     numbers: &mut self.numbers,

@@ -34,6 +34,9 @@ impl Packet<'_> {
 /// Receives what is found in a capture, in the order of its packets. Whatever is not wanted may be
 /// left as it is.
 pub trait Sink {
+    /// Whether connections are to be followed. Otherwise only headers are read: the limit that reading
+    /// them is measured against.
+    const FOLLOWS: bool = true;
     /// A connection was recognised. Its first packets may have come before.
     fn opened(&mut self, _connection: &Connection) {}
     /// Bytes of MQTT, in order, without what carries them. Together they are the stream of that side
@@ -49,3 +52,11 @@ pub trait Sink {
 
 /// Wants nothing but the counters.
 impl Sink for () {}
+
+/// Wants not even connections: only headers are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadersOnly;
+
+impl Sink for HeadersOnly {
+    const FOLLOWS: bool = false;
+}

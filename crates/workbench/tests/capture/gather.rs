@@ -68,6 +68,7 @@ pub fn gather_with(bytes: &[u8], settings: Settings) -> Gathered {
     let mut capture = Capture::new(settings);
     gathered.error =
         capture.read(&mut &bytes[..], &mut gathered, |_| true).err().map(|error| error.to_string());
+    capture.finish(&mut gathered);
     gathered.totals = capture.totals();
     gathered
 }

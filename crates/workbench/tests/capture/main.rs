@@ -2,13 +2,14 @@
 
 mod forge;
 mod gather;
+mod secure;
 mod stream;
 mod wrong;
 
 use forge::{ACK, Container, FIN, Forge, Link, RST, SYN, Wire, datagram, tcp};
-use gather::{CONNACK, connect, gather, gather_with, publish};
+use gather::{CONNACK, Gathered, connect, gather, gather_with, publish};
 use hexmq_workbench::Side;
-use hexmq_workbench::capture::{End, NoteKind, Settings};
+use hexmq_workbench::capture::{Capture, End, NoteKind, Settings};
 use hexmq_workbench::recording::{Timestamp, Via};
 
 /// A short conversation.
@@ -213,4 +214,28 @@ fn a_half_closed_connection_goes_on() {
     let found = gather(&forge.bytes);
     assert_eq!(found.packets.len(), 2);
     assert_eq!(found.closed[0].end, Some(End::Closed(Side::Client)));
+}
+
+#[test]
+fn a_capture_split_into_files_is_one() {
+    let mut forge = Forge::new(Container::USUAL, Link::Raw);
+    let mut wire = Wire::usual();
+    wire.handshake(&mut forge);
+    wire.client(&mut forge, &connect("meter"));
+    let long = publish("t", &[0x41; 900]);
+    wire.client(&mut forge, &long[..400]);
+    let first = forge.bytes;
+    let mut forge =
+        Forge::new(Container::PcapNg { big_endian: true, block: forge::Block::Enhanced }, Link::Vlan);
+    wire.client(&mut forge, &long[400..]);
+    wire.close(&mut forge);
+    let mut found = Gathered::default();
+    let mut capture = Capture::new(Settings::default());
+    for file in [&first, &forge.bytes] {
+        capture.read(&mut file.as_slice(), &mut found, |_| true).expect("well-formed");
+    }
+    capture.finish(&mut found);
+    assert_eq!(found.packets_of(1, Side::Client), [connect("meter"), long]);
+    assert_eq!(capture.totals().packets, 5 + 4);
+    assert_eq!(capture.totals().bytes as usize, first.len() + forge.bytes.len());
 }
