@@ -21,6 +21,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(command::bench::Args),
+    Capture(Box<command::capture::Args>),
     Explain(command::explain::Args),
     Pub(Box<command::publish::Args>),
     Raw(Box<command::raw::Args>),
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Some(Command::Bench(args)) => command::bench::run(&args),
+        Some(Command::Capture(args)) => command::capture::run(&args),
         Some(Command::Explain(args)) => command::explain::run(&args),
         Some(Command::Pub(args)) => command::publish::run(&args),
         Some(Command::Raw(args)) => command::raw::run(&args),
@@ -68,7 +70,7 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     match (error.use_stderr(), std::env::args().nth(1).as_deref()) {
         (false, _) => ExitCode::SUCCESS,
-        (true, Some("explain" | "raw")) => ExitCode::from(command::explain::WRONG_USAGE),
+        (true, Some("capture" | "explain" | "raw")) => ExitCode::from(command::explain::WRONG_USAGE),
         (true, _) => ExitCode::from(2),
     }
 }

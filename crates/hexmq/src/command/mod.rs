@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod bench;
+pub(crate) mod capture;
 pub(crate) mod client;
 pub(crate) mod connection;
 pub(crate) mod explain;
