@@ -1,5 +1,6 @@
 //! What a server is measured against. The load itself is `hexmq bench`.
 
+mod capture;
 mod relay;
 
 use std::net::SocketAddr;
@@ -24,11 +25,20 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// Makes a capture of small packets and reads it: headers only, in full, and with tshark.
+    Capture(capture::Args),
+    /// Reads one capture and prints what it took; for `capture`.
+    #[command(hide = true)]
+    CaptureRead(capture::ReadArgs),
 }
 
 fn main() -> ExitCode {
-    let Command::Relay { listen } = Arguments::parse().command;
-    match run(listen) {
+    let outcome = match Arguments::parse().command {
+        Command::Relay { listen } => run(listen),
+        Command::Capture(args) => capture::run(&args),
+        Command::CaptureRead(args) => capture::read(&args),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hexmq-bench: {error}");
