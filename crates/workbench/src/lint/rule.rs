@@ -2,7 +2,9 @@
 
 use hexmq_wire::{FaultCode, PacketType, Version};
 
+use crate::Text;
 use crate::explanation::Severity;
+use crate::text::lint::rule_text;
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident $name:literal, $severity:ident, $v4:expr, $v5:expr;)*) => {
@@ -137,6 +139,11 @@ impl LintRule {
     /// The rule with this name.
     pub fn from_name(name: &str) -> Option<LintRule> {
         LintRule::ALL.iter().copied().find(|rule| rule.name() == name)
+    }
+
+    /// The rule and the way out, for a person.
+    pub fn text(self) -> Text {
+        rule_text(self)
     }
 
     /// Whether only several packets together show it.
