@@ -46,6 +46,20 @@ fn one(page: &mut String, bytes: &[u8], packet: &Packet, finding: &Finding, law:
     }
 }
 
+/// What bytes that are no packet probably are; they stand above.
+pub(super) fn about_stray(page: &mut String, finding: &Finding, layout: &Layout) {
+    let head = head(finding, "", layout);
+    let _ = writeln!(page, "{}", layout.style().warning(&head));
+    for line in wrap(&finding.message, layout.columns() - INDENT.len()) {
+        let _ = writeln!(page, "{INDENT}{line}");
+    }
+    if let Some(repair) = &finding.repair {
+        let line = say!(layout.language, "repaired:", "修正后：");
+        let _ = writeln!(page, "{INDENT}{}", layout.style().good(&line));
+        hex_lines(page, repair, repair, layout);
+    }
+}
+
 /// `!! fault reserved_flags, byte 0, MQTT 3.1.1 [MQTT-3.8.1-1]`
 fn head(finding: &Finding, law: &str, layout: &Layout) -> String {
     let language = layout.language;

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use hexmq_wire::Version;
 
 use crate::Language;
-use crate::explanation::{Dialect, Explanation, Packet, Rest, Severity, Side, Skipped};
+use crate::explanation::{Dialect, Explanation, Finding, Packet, Rest, Severity, Side, Skipped};
 use crate::hex::spaced_hex;
 use crate::language::say;
 use crate::stream::part;
@@ -125,14 +125,20 @@ pub(crate) fn version_name(version: Version) -> &'static str {
 fn stray_bytes(page: &mut String, bytes: &[u8], stray: &Skipped, layout: &Layout) {
     let (offset, reason) = (stray.offset, &stray.reason);
     let line = say!(layout.language, "!! offset {offset}: {reason}", "!! 第 {offset} 字节起：{reason}");
-    strays(page, bytes, &line, stray.offset, stray.length, layout);
+    strays(page, bytes, &line, (stray.offset, stray.length), &stray.findings, layout);
 }
 
 fn leftover(page: &mut String, bytes: &[u8], rest: &Rest, layout: &Layout) {
     let (offset, reason) = (rest.offset, &rest.reason);
     let Some(begun) = &rest.begun else {
-        let line = say!(layout.language, "!! offset {offset}: {reason}", "!! 第 {offset} 字节起：{reason}");
-        return strays(page, bytes, &line, rest.offset, rest.length, layout);
+        let line = match rest.needs {
+            // The packet is above, and whole but for its length.
+            Some(_) => {
+                say!(layout.language, "!! a server still waits: it {reason}", "!! 服务端还在等待：{reason}")
+            }
+            None => say!(layout.language, "!! offset {offset}: {reason}", "!! 第 {offset} 字节起：{reason}"),
+        };
+        return strays(page, bytes, &line, (rest.offset, rest.length), &rest.findings, layout);
     };
     let title = title(begun, layout.language);
     let _ = writeln!(page, "{}", layout.style().title(&title));
@@ -146,15 +152,27 @@ fn leftover(page: &mut String, bytes: &[u8], rest: &Rest, layout: &Layout) {
     page.push('\n');
 }
 
-fn strays(page: &mut String, bytes: &[u8], line: &str, offset: usize, length: usize, layout: &Layout) {
+fn strays(
+    page: &mut String,
+    bytes: &[u8],
+    line: &str,
+    (offset, length): (usize, usize),
+    findings: &[Finding],
+    layout: &Layout,
+) {
     const SHOWN: usize = 32;
     for line in wrap(line, layout.columns()) {
         let _ = writeln!(page, "{}", layout.style().fault(&line));
     }
     let more = if length > SHOWN { " ..." } else { "" };
     let hex = spaced_hex(part(bytes, offset, length.min(SHOWN)));
-    for line in wrap(&format!("{hex}{more}"), layout.columns() - 3) {
-        let _ = writeln!(page, "   {}", layout.style().hex(&line));
+    if length > 0 {
+        for line in wrap(&format!("{hex}{more}"), layout.columns() - 3) {
+            let _ = writeln!(page, "   {}", layout.style().hex(&line));
+        }
+    }
+    for finding in findings {
+        faults::about_stray(page, finding, layout);
     }
     page.push('\n');
 }
@@ -162,7 +180,10 @@ fn strays(page: &mut String, bytes: &[u8], line: &str, offset: usize, length: us
 /// One line: how many packets, faults and warnings.
 fn summary(explanation: &Explanation, layout: &Layout) -> String {
     let all = || explanation.findings().chain(explanation.dialect_findings());
-    let count = |severity| all().filter(|finding| finding.severity == severity).count();
+    let strays = || explanation.skipped.iter().flat_map(|stray| &stray.findings);
+    let left = || explanation.rest.iter().flat_map(|rest| &rest.findings);
+    let count =
+        |severity| all().chain(strays()).chain(left()).filter(|finding| finding.severity == severity).count();
     let (packets, faults, warnings) =
         (explanation.packets.len(), count(Severity::Fault), count(Severity::Warning));
     let s = |count: usize| if count == 1 { "" } else { "s" };
@@ -172,6 +193,11 @@ fn summary(explanation: &Explanation, layout: &Layout) -> String {
         "{packets} packet{p}, {faults} fault{f}, {warnings} warning{w}",
         "{packets} 个报文，{faults} 处错误，{warnings} 处警告",
     );
+    let suspicions = count(Severity::Suspicion);
+    if suspicions > 0 {
+        let s = s(suspicions);
+        line += &say!(layout.language, ", {suspicions} suspicion{s}", "，{suspicions} 处可疑");
+    }
     if let Some(needs) = explanation.rest.as_ref().and_then(|rest| rest.needs) {
         line += &say!(
             layout.language,

@@ -162,9 +162,7 @@ impl Dialogue {
             }
             let field = if self.version == Version::V5 { "reason_code" } else { "return_code" };
             let finding = self.finding(LintRule::GrantedQosAboveRequested, field, (at + index, 1));
-            let written = said.frame.get(at + index).copied().into_iter().collect();
-            let said = Said::Bytes { written, right: vec![requested] };
-            findings.push(DialogueFinding { repair: Some(right), said, ..finding });
+            findings.push(DialogueFinding { repair: Some(right), ..finding });
         }
     }
 
