@@ -22,6 +22,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/api/v1/status", get(get_status))
         .route("/api/v1/explain", post(crate::explain::explain))
         .route("/metrics", get(get_metrics))
+        .merge(crate::recorder::routes())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&service), require_admin));
     Router::new()
         .route("/healthz", get(healthz))
@@ -62,7 +63,9 @@ async fn get_metrics(State(service): State<Arc<Service>>) -> Result<Response, Ap
             retained_messages: backend.retained_messages(),
             silent_shards: silent.len() as u64,
         };
-        hexmq_observe::render(&census, &service.observer.counters, &gauges)
+        let mut page = hexmq_observe::render(&census, &service.observer.counters, &gauges);
+        service.observer.recorder.render(&mut page);
+        page
     })
     .await?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];

@@ -1,4 +1,4 @@
-//! The HTTP control plane: health, status, metrics, and the explainer.
+//! The HTTP control plane: health, status, metrics, the explainer and the flight recorder.
 //!
 //! It runs on one thread of its own and asks the shards through a [`Backend`] with a deadline;
 //! nobody reads a shard's memory from here. Every error has the same shape:
@@ -11,6 +11,7 @@ mod api;
 mod auth;
 mod error;
 mod explain;
+mod recorder;
 mod serve;
 mod socket;
 mod status;

@@ -21,7 +21,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Service {
     /// The server.
     pub backend: Box<dyn Backend>,
-    /// What was counted.
+    /// What was counted and recorded.
     pub observer: Arc<Observer>,
     /// Who may ask.
     pub admin: AdminPassword,

@@ -17,6 +17,9 @@ pub trait Backend: Send + Sync + 'static {
     fn is_ready(&self) -> bool;
     /// Time since the start.
     fn uptime(&self) -> Duration;
+    /// Asks anew which connections are recorded, and returns the shards that have not done it within
+    /// `patience`. `taping`: whether connections that come are to be asked about, too.
+    fn retape(&self, taping: bool, patience: Duration) -> Vec<ShardId>;
     /// `disk`, `process` or `memory`.
     fn durability(&self) -> &'static str;
 }

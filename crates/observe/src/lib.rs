@@ -16,17 +16,28 @@ use log::{Line, log_event, log_line};
 pub use prometheus::{Gauges, render};
 pub use throttle::{Pass, Throttle};
 
+use std::sync::Arc;
+
 use hexmq_broker::{Event, Level, ShardId};
 
-/// Counts and logs what happens.
+use recorder::Recorder;
+
+/// Counts, logs and records what happens.
 #[derive(Debug, Default)]
 pub struct Observer {
     /// What was counted.
     pub counters: Counters,
+    /// What was recorded.
+    pub recorder: Arc<Recorder>,
     throttles: log::Throttles,
 }
 
 impl Observer {
+    /// An observer with this recorder.
+    pub fn new(recorder: Recorder) -> Observer {
+        Observer { recorder: Arc::new(recorder), ..Observer::default() }
+    }
+
     /// An event of the core.
     pub fn event(&self, shard: ShardId, event: &Event<'_>) {
         self.counters.count(event);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
 use hexmq_broker::Limits;
+use hexmq_observe::recorder::RecorderBounds;
 use hexmq_transport::Endpoint;
 
 use super::file::UserEntry;
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) clients: Option<u32>,
     /// The bounds of the core.
     pub(crate) limits: Limits,
+    /// What the flight recorder may keep.
+    pub(crate) recorder: RecorderBounds,
     /// Who may connect.
     pub(crate) users: Vec<User>,
 }
@@ -84,6 +87,7 @@ impl Config {
             log: given.log.unwrap_or(LogLevel(tracing::level_filters::LevelFilter::INFO)),
             clients: given.clients,
             limits: limits(&given)?,
+            recorder: recorder(&given)?,
             users: users(file.user)?,
         })
     }
@@ -98,6 +102,10 @@ impl Config {
             ("admin_password", self.admin_password != new.admin_password),
             ("clients", self.clients != new.clients),
             ("write_timeout", self.write_timeout != new.write_timeout),
+            ("rejections", self.recorder.rejections != new.recorder.rejections),
+            ("rejections_bytes", self.recorder.rejections_bytes != new.recorder.rejections_bytes),
+            ("recorder_watch_bytes", self.recorder.watch_bytes != new.recorder.watch_bytes),
+            ("recorder_bytes", self.recorder.watches_bytes != new.recorder.watches_bytes),
             ("retained_messages", self.limits.retained_messages != new.limits.retained_messages),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
@@ -194,6 +202,35 @@ fn limits(given: &Settings) -> Result<Limits, ConfigError> {
     })
 }
 
+/// 0 rejections are none kept; a ring must have room for what is read from a socket at once.
+fn recorder(given: &Settings) -> Result<RecorderBounds, ConfigError> {
+    let base = RecorderBounds::default();
+    let bytes = |key: &str, given: Option<ByteSize>, default: usize| {
+        let Some(size) = given else { return Ok(default) };
+        let bytes = usize::try_from(size.0).ok().filter(|n| *n >= 64 << 10);
+        bytes.ok_or_else(|| ConfigError::key(key, format!("{size} is too small; at least 64KiB")))
+    };
+    Ok(RecorderBounds {
+        rejections: given.rejections.map_or(base.rejections, |n| n as usize),
+        rejections_bytes: bytes("rejections_bytes", given.rejections_bytes, base.rejections_bytes)?,
+        watch_bytes: bytes("recorder_watch_bytes", given.recorder_watch_bytes, base.watch_bytes)?,
+        watches_bytes: bytes("recorder_bytes", given.recorder_bytes, base.watches_bytes)?,
+        ..base
+    })
+}
+
+fn write_recorder(f: &mut fmt::Formatter<'_>, recorder: &RecorderBounds) -> fmt::Result {
+    writeln!(f, "rejections = {}", recorder.rejections)?;
+    for (key, bytes) in [
+        ("rejections_bytes", recorder.rejections_bytes),
+        ("recorder_watch_bytes", recorder.watch_bytes),
+        ("recorder_bytes", recorder.watches_bytes),
+    ] {
+        writeln!(f, "{key} = \"{}\"", ByteSize(bytes as u64))?;
+    }
+    Ok(())
+}
+
 fn write_buffer(given: Option<ByteSize>, default: usize) -> Result<usize, ConfigError> {
     let Some(size) = given else { return Ok(default) };
     let bytes = usize::try_from(size.0).ok().filter(|n| *n >= 4096);
@@ -252,6 +289,7 @@ impl fmt::Display for Config {
             writeln!(f, "clients = {clients}")?;
         }
         write_limits(f, &self.limits)?;
+        write_recorder(f, &self.recorder)?;
         for user in &self.users {
             writeln!(f, "# user {:?} (hash not shown)", user.name)?;
         }

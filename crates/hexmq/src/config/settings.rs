@@ -124,6 +124,22 @@ settings! {
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     keep_alive_max: Span,
 
+    /// Refused connections kept with their bytes for /api/v1/rejections [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    rejections: u32,
+
+    /// Bytes of all refused connections kept; more push out the oldest [default: 16MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    rejections_bytes: ByteSize,
+
+    /// Bytes recorded for one watch; more push out the oldest [default: 8MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    recorder_watch_bytes: ByteSize,
+
+    /// Bytes recorded for all watches together [default: 64MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    recorder_bytes: ByteSize,
+
     /// Time between two updates of $SYS; 0 turns them off [default: 10s]
     #[arg(long, value_name = "TIME")]
     sys_interval: Span,

@@ -44,6 +44,10 @@ impl Backend for NodeBackend {
         self.started.elapsed()
     }
 
+    fn retape(&self, taping: bool, patience: Duration) -> Vec<ShardId> {
+        self.handle.retape(taping, patience)
+    }
+
     fn durability(&self) -> &'static str {
         match self.durability {
             Durability::Memory => "memory",

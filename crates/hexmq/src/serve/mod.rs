@@ -19,6 +19,7 @@ use std::time::Duration;
 use hexmq_http::{AdminPassword, Server, Service};
 use hexmq_node::{Node, Setup};
 use hexmq_observe::Observer;
+use hexmq_observe::recorder::Recorder;
 use hexmq_transport::{Listener, descriptor_limit, raise_descriptor_limit};
 
 use crate::command::serve::Args;
@@ -49,7 +50,8 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
             .map_err(|error| format!("cannot make {}: {error}", config.data.display()))?;
     }
     let users = Arc::new(Users::new(config).map_err(|error| format!("no randomness: {error}"))?);
-    let observer = Arc::new(Observer::default());
+    let urls = listeners.iter().map(|listener| listener.url().into_boxed_str()).collect();
+    let observer = Arc::new(Observer::new(Recorder::new(config.recorder, urls)));
     let node = start_node(config, &users, &observer, &listeners)?;
     let password = match &config.admin_password {
         Some(password) => password.0.clone(),
@@ -64,7 +66,8 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
     let outcome = watch(args, config, &signals, &node, &users, &log);
     notify::tell("STOPPING=1");
     tracing::info!("stopping");
-    // First the doors, then the guests.
+    // First the doors, then the guests. Who listens to a live stream would stay.
+    observer.recorder.end_followers();
     drop(control);
     drop(listeners);
     node.stop();

@@ -236,6 +236,13 @@ impl Recorder {
     }
 }
 
+/// Of a server without listeners.
+impl Default for Recorder {
+    fn default() -> Recorder {
+        Recorder::new(RecorderBounds::default(), Vec::new())
+    }
+}
+
 /// Nanoseconds since 1970.
 fn now_ns() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

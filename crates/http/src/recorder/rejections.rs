@@ -1,0 +1,213 @@
+//! `GET /api/v1/rejections`: the last refused connections, newest first.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use hexmq_observe::recorder::Rejection;
+use hexmq_workbench::recording::Timestamp;
+use hexmq_workbench::{Language, Rejected, Verdict, judge_rejection, plain_hex};
+use serde::{Deserialize, Serialize};
+
+use super::query::{self, Lang};
+use crate::api::off_thread;
+use crate::error::ApiError;
+use crate::serve::Service;
+
+const LIMIT: usize = 100;
+const LIMIT_MAX: usize = 1000;
+/// A page ends after so long, however many it was asked for: judging bytes that were made to be hard
+/// takes its time.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const SHAPE: &str = "?limit=1…1000, ?cursor= the `next` of the page before, ?reason= a reason or rule, ?reveal=true \
+                     shows passwords, ?lang=en|zh";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    reason: Option<String>,
+    #[serde(default)]
+    reveal: bool,
+    #[serde(default)]
+    lang: Lang,
+}
+
+/// One refused connection.
+#[derive(Debug, Serialize)]
+pub(super) struct Item {
+    id: u64,
+    at: String,
+    peer: String,
+    listener: String,
+    client_id: Option<String>,
+    decision: &'static str,
+    reason: &'static str,
+    rule: String,
+    statement: Option<&'static str>,
+    offset: Option<usize>,
+    length: Option<usize>,
+    message: String,
+    hint: String,
+    hex: String,
+    received: usize,
+    masked: bool,
+    repair_hex: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Page {
+    items: Vec<Item>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(service): State<Arc<Service>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let asked = query::read(asked, SHAPE)?;
+    let limit = asked.limit.unwrap_or(LIMIT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        let message = format!("limit={limit} is not from 1 to {LIMIT_MAX}");
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message, SHAPE));
+    }
+    let before = match &asked.cursor {
+        None => u64::MAX,
+        Some(cursor) => cursor.parse().map_err(|_| {
+            let message = format!("cursor={cursor} is none of this list");
+            ApiError::new(StatusCode::BAD_REQUEST, "bad_cursor", message, SHAPE)
+        })?,
+    };
+    let page = off_thread(move || {
+        let wanted = |rejection: &Rejection| match &asked.reason {
+            None => true,
+            Some(reason) => is_reason(rejection, reason),
+        };
+        let found = service.observer.recorder.rejections(before, limit + 1, wanted);
+        page(&found, limit, asked.reveal, asked.lang.language())
+    })
+    .await?;
+    Ok(Json(page).into_response())
+}
+
+/// Whether the reason, or the rule the server found broken, has this name.
+fn is_reason(rejection: &Rejection, name: &str) -> bool {
+    rejection.reason == name || rejection.fault.is_some_and(|fault| fault.code.name() == name)
+}
+
+fn page(found: &[(u64, Arc<Rejection>)], limit: usize, reveal: bool, language: Language) -> Page {
+    let begun = Instant::now();
+    let mut items = Vec::new();
+    for (id, rejection) in found.iter().take(limit) {
+        if !items.is_empty() && begun.elapsed() > PATIENCE {
+            break;
+        }
+        items.push(item(*id, rejection, reveal, language));
+    }
+    let more = items.len() < found.len();
+    let next = items.last().filter(|_| more).map(|item| item.id.to_string());
+    Page { items, next }
+}
+
+/// Judges a refused connection, for somebody reads it.
+pub(super) fn judge(rejection: &Rejection, reveal: bool, language: Language) -> Verdict {
+    let rejected = Rejected {
+        bytes: &rejection.bytes,
+        sent: rejection.sent,
+        reason: rejection.reason,
+        connected: !rejection.refused,
+        fault: rejection.fault.as_ref(),
+        version: rejection.version,
+    };
+    judge_rejection(&rejected, reveal, language)
+}
+
+/// A refused connection as it is shown.
+pub(super) fn item(id: u64, rejection: &Rejection, reveal: bool, language: Language) -> Item {
+    let verdict = judge(rejection, reveal, language);
+    Item {
+        id,
+        at: format!("{:.3}", Timestamp::from_millis(rejection.at_ms)),
+        peer: rejection.peer.to_string(),
+        listener: rejection.listener.to_string(),
+        client_id: rejection.client_id.as_deref().map(str::to_owned),
+        decision: decision(rejection),
+        reason: rejection.reason,
+        rule: verdict.rule,
+        statement: verdict.statement,
+        offset: verdict.place.map(|(offset, _)| offset),
+        length: verdict.place.map(|(_, length)| length),
+        message: verdict.message,
+        hint: verdict.hint,
+        hex: plain_hex(&verdict.bytes),
+        received: rejection.sent,
+        masked: verdict.masked,
+        repair_hex: verdict.repair.as_deref().map(plain_hex),
+    }
+}
+
+/// Whether a client was kept out or sent away.
+pub(super) fn decision(rejection: &Rejection) -> &'static str {
+    if rejection.refused { "refused" } else { "closed" }
+}
+
+#[cfg(test)]
+mod tests {
+    use hexmq_broker::Refusal;
+
+    use super::*;
+
+    fn rejection(reason: &'static str, bytes: &[u8]) -> Rejection {
+        Rejection {
+            at_ms: 1_795_399_800_500,
+            peer: "192.0.2.1:7".into(),
+            listener: "mqtt://h:1".into(),
+            client_id: None,
+            refused: true,
+            reason,
+            fault: None,
+            version: None,
+            bytes: bytes.into(),
+            sent: bytes.len(),
+        }
+    }
+
+    /// A CONNECT of 3.1.1 with the Client Identifier `aa`.
+    const CONNECT: &[u8] = b"\x10\x0e\0\x04MQTT\x04\x02\0\x78\0\x02aa";
+
+    #[test]
+    fn every_refusal_has_words_of_its_own() {
+        let mut said = std::collections::BTreeSet::new();
+        for refusal in Refusal::ALL {
+            if matches!(
+                refusal,
+                // These come with the rule that was broken.
+                Refusal::UnsupportedProtocolVersion | Refusal::MalformedPacket | Refusal::ProtocolError
+            ) {
+                continue;
+            }
+            for language in [Language::English, Language::Chinese] {
+                let item = item(1, &rejection(refusal.name(), CONNECT), false, language);
+                assert!(!item.message.is_empty() && !item.hint.is_empty(), "{refusal}");
+                assert!(said.insert(item.message.clone()), "{refusal}: {}", item.message);
+                assert_eq!(item.rule, refusal.name());
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_in_milliseconds_and_pages_lead_on() {
+        let rejection = Arc::new(rejection("server_unavailable", CONNECT));
+        let found: Vec<_> = (0..3).rev().map(|n| (n, Arc::clone(&rejection))).collect();
+        let page = page(&found, 2, false, Language::English);
+        assert_eq!(page.items[0].at, "2026-11-23T02:10:00.500Z");
+        assert_eq!((page.items.len(), page.next.as_deref()), (2, Some("1")));
+        assert_eq!(super::page(&found, 3, false, Language::English).next, None);
+    }
+}
