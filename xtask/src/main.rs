@@ -45,6 +45,11 @@ cargo xtask <subcommand>
   bench [--json] [--only NAME] [--rounds N]
                                CPU and memory per message, connection, subscription; relay and
                                mosquitto beside ours, and the marks to reach
+  bench --durable [--rabbitmq] [--rounds N] [--json]
+                               messages/s and CPU with every acknowledgement on disk, against memory, the disk
+                               alone, mosquitto with persistence, RabbitMQ
+  bench --restart [--json]     a million queued messages, a million retained, 100,000 sessions: ready in, memory
+  bench --stalled [--json]     latency of others before and after two subscribers take nothing any more
   run [ARGUMENTS]              cargo run --release --package hexmq -- ARGUMENTS
 ";
 

@@ -1,6 +1,7 @@
 //! What a server is measured against. The load itself is `hexmq bench`.
 
 mod capture;
+mod disk;
 mod relay;
 
 use std::net::SocketAddr;
@@ -25,6 +26,8 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// Appends and syncs in a loop: what the disk can do
+    Disk(disk::Args),
     /// Makes a capture of small packets and reads it: headers only, in full, and with tshark.
     Capture(capture::Args),
     /// Reads one capture and prints what it took; for `capture`.
@@ -35,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Relay { listen } => run(listen),
+        Command::Disk(args) => disk::run(&args),
         Command::Capture(args) => capture::run(&args),
         Command::CaptureRead(args) => capture::read(&args),
     };

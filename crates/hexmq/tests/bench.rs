@@ -77,6 +77,27 @@ fn what_the_server_keeps_is_weighed() {
 }
 
 #[test]
+fn what_is_stored_may_be_left_and_taken_later() {
+    let server = Server::start(&["--session-queue-messages", "50"]);
+    let size = ["--sessions", "3", "--messages", "20", "--publishers", "2", "--window", "4"];
+    let stored = report(&server, &[&["queued", "--keep"], &size[..]].concat());
+    assert!(stored["acknowledged_per_s"].as_f64().unwrap() > 0.0 && stored["drain_wall_s"].is_null());
+    let drained = report(&server, &[&["queued", "--drain"], &size[..]].concat());
+    assert!(drained["drain_cpu_us"].as_f64().unwrap() > 0.0 && drained["store_wall_s"].is_null());
+    assert_eq!(report(&server, &["sessions", "--sessions", "30"])["sessions"], 30);
+    let retained = report(&server, &["retained", "--messages", "100", "--keep"]);
+    assert!(retained["fetch_cpu_us"].is_null(), "{retained}");
+    let durable = ["pairs", "--clients", "3", "--messages", "30", "--qos", "1", "--durable"];
+    assert_eq!(report(&server, &durable)["delivered"], 30);
+    // The sessions were discarded, so nothing of the first run is in the way of the second.
+    assert_eq!(report(&server, &durable)["delivered"], 30);
+    let flags = ["stalled", "--pairs", "3", "--rate", "2000", "--messages", "200", "--filling", "300"];
+    let stalled = report(&server, &flags);
+    assert!(stalled["latency_p99_before_us"].as_f64().unwrap() > 0.0);
+    assert!(stalled["latency_p99_after_to_before"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
 fn clients_come_and_go() {
     let server = Server::start(&[]);
     let report_of_connect = report(&server, &["connect", "--clients", "7", "--connections", "100"]);

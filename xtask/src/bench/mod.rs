@@ -1,8 +1,11 @@
 //! Puts the load of `hexmq bench` on our server with one and two shards, on a relay (the floor) and on
 //! mosquitto where it is installed: fresh servers, rounds taken in turn, medians, and what they are
-//! measured by. And the check that 10,000 clients at once go well.
+//! measured by; what durability costs and what a restart takes. And the check that 10,000 clients at once go well.
 
 mod case;
+mod durable;
+mod peer;
+mod restart;
 mod result;
 mod subject;
 
@@ -23,6 +26,15 @@ type Measured = BTreeMap<(usize, Subject), Vec<f64>>;
 
 /// `cargo xtask bench`.
 pub(crate) fn run(mut arguments: Arguments) -> Result<(), String> {
+    if arguments.switch("--durable") {
+        return durable::run(arguments);
+    }
+    if arguments.switch("--restart") {
+        return restart::restart(arguments);
+    }
+    if arguments.switch("--stalled") {
+        return restart::stalled(arguments);
+    }
     let as_json = arguments.switch("--json");
     let rounds = arguments.number("--rounds", 3)?.max(1);
     let only = arguments.value("--only")?.unwrap_or_default();

@@ -1,14 +1,11 @@
 //! What is measured: our server with one and two shards, the relay, mosquitto. Each run has a fresh one.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::process::{Child, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Stdio;
 
 use serde_json::Value;
 
+use super::peer::Mosquitto;
 use crate::command::{command, output};
 use crate::place::{self, Profile};
 use crate::server::Server;
@@ -39,8 +36,8 @@ impl Subject {
     /// Puts this load on a fresh server.
     pub(super) fn measure(self, flags: &[&str]) -> Result<Value, String> {
         if self == Subject::Mosquitto {
-            let server = Mosquitto::start()?;
-            return load(Profile::Release, &server.address, server.child.id(), flags);
+            let server = Mosquitto::start(None)?;
+            return load(Profile::Release, &server.address, server.pid(), flags);
         }
         let mut server = match self {
             Subject::Relay => relay()?,
@@ -82,52 +79,4 @@ pub(super) fn load(profile: Profile, address: &str, pid: u32, flags: &[&str]) ->
 pub(super) fn mosquitto_version() -> Option<String> {
     let help = command("mosquitto").arg("-h").stderr(Stdio::null()).output().ok()?;
     String::from_utf8(help.stdout).ok()?.lines().next().map(str::to_owned)
-}
-
-/// A mosquitto on a free port.
-struct Mosquitto {
-    child: Child,
-    address: String,
-}
-
-impl Mosquitto {
-    fn start() -> Result<Mosquitto, String> {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = port.map_err(|error| format!("no free port: {error}"))?.to_string();
-        let config = std::env::temp_dir().join(format!("hexmq-bench-{}.conf", std::process::id()));
-        let port = address.rsplit(':').next().unwrap_or_default();
-        // Without these bounds lifted it would drop messages that the run expects.
-        let text = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n"
-        );
-        fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
-        let mut child = command("mosquitto")
-            .arg("-c")
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("cannot start mosquitto: {error}"))?;
-        let log = child.stderr.take();
-        let server = Mosquitto { child, address };
-        let (ready, waiting) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in log.into_iter().flat_map(|log| BufReader::new(log).lines()).map_while(Result::ok) {
-                if line.ends_with(" running") {
-                    let _ = ready.send(());
-                }
-            }
-        });
-        let started = waiting.recv_timeout(Duration::from_secs(10));
-        let _ = fs::remove_file(&config);
-        started.map(|()| server).map_err(|_| "mosquitto did not start".to_owned())
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -19,7 +19,9 @@ use std::net::SocketAddr;
 
 pub use histogram::Histogram;
 pub use report::{Figure, Report};
-pub use scenario::{Churn, Crowd, Flow, Idle, Queued, Retained, Shape, Subscriptions};
+pub use scenario::{
+    Churn, Crowd, Flow, Idle, Part, Queued, Retained, Sessions, Shape, Stalled, Subscriptions,
+};
 
 /// The server under load.
 #[derive(Clone, Copy, Debug)]

@@ -16,8 +16,22 @@ impl Process {
 
     /// Resident memory in bytes.
     pub(super) fn resident_bytes(self) -> Result<u64, String> {
+        self.memory("VmRSS:")
+    }
+
+    /// Resident memory at its largest since [`Process::reset_peak`].
+    pub(super) fn peak_bytes(self) -> Result<u64, String> {
+        self.memory("VmHWM:")
+    }
+
+    /// Lets the kernel measure the peak from now on. Where it may not, the peak is that of the whole life.
+    pub(super) fn reset_peak(self) {
+        let _ = fs::write(format!("/proc/{}/clear_refs", self.0), "5");
+    }
+
+    fn memory(self, name: &str) -> Result<u64, String> {
         let status = self.read("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         let kibibytes: Option<u64> = line.trim().strip_suffix("kB").and_then(|size| size.trim().parse().ok());
         kibibytes.map(|size| size * 1024).ok_or_else(|| format!("process {} has no memory", self.0))
     }

@@ -66,11 +66,16 @@ pub(super) struct Taken {
     pub(super) own_cpu_us: f64,
     /// Growth of the server's resident memory in bytes.
     pub(super) bytes: Option<f64>,
+    /// The same at its largest meanwhile, where the kernel tells.
+    pub(super) peak_bytes: Option<f64>,
 }
 
 impl Stretch {
     pub(super) fn begin(target: &Target) -> Result<Stretch, String> {
         let server = target.pid.map(Process);
+        if let Some(server) = server {
+            server.reset_peak();
+        }
         Ok(Stretch {
             server,
             resident_bytes: server.map_or(Ok(0), Process::resident_bytes)?,
@@ -83,14 +88,22 @@ impl Stretch {
     pub(super) fn end(&self) -> Result<Taken, String> {
         let wall_s = self.begun.elapsed().as_secs_f64();
         let us = |now: u64, before: u64| now.saturating_sub(before) as f64 / 1000.0;
-        let (cpu_us, bytes) = match self.server {
+        let growth = |now: u64| now.saturating_sub(self.resident_bytes) as f64;
+        let (cpu_us, bytes, peak_bytes) = match self.server {
             Some(server) => (
                 Some(us(server.cpu_ns()?, self.cpu_ns)),
-                Some(server.resident_bytes()?.saturating_sub(self.resident_bytes) as f64),
+                Some(growth(server.resident_bytes()?)),
+                server.peak_bytes().ok().map(growth),
             ),
-            None => (None, None),
+            None => (None, None, None),
         };
-        Ok(Taken { wall_s, cpu_us, own_cpu_us: us(Process::own().cpu_ns()?, self.own_cpu_ns), bytes })
+        Ok(Taken {
+            wall_s,
+            cpu_us,
+            own_cpu_us: us(Process::own().cpu_ns()?, self.own_cpu_ns),
+            bytes,
+            peak_bytes,
+        })
     }
 }
 

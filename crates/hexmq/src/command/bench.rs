@@ -4,7 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
 use hexmq_client::load::{
-    Churn, Crowd, Figure, Flow, Idle, Queued, Report, Retained, Shape, Subscriptions, Target,
+    Churn, Crowd, Figure, Flow, Idle, Part, Queued, Report, Retained, Sessions, Shape, Stalled,
+    Subscriptions, Target,
 };
 use hexmq_wire::QoS;
 use serde_json::{Map, Value, json};
@@ -77,6 +78,33 @@ enum Scenario {
         /// Bytes of a payload, 8 at least
         #[arg(long, default_value_t = 64)]
         size: usize,
+        /// Store them and leave them there
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Sessions that outlive their clients, with a subscription each; they are left there
+    Sessions {
+        /// Sessions
+        #[arg(long, default_value_t = 10_000, value_parser = positive)]
+        sessions: usize,
+    },
+    /// Latency of pairs before and after two subscribers take nothing any more, with full queues
+    Stalled {
+        /// Pairs
+        #[arg(long, default_value_t = 50, value_parser = positive)]
+        pairs: usize,
+        /// Messages per second of all pairs together
+        #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+        rate: u32,
+        /// Messages of each measurement
+        #[arg(long, default_value_t = 25_000)]
+        messages: u64,
+        /// Messages that fill the queues of the two
+        #[arg(long, default_value_t = 30_000)]
+        filling: u64,
+        /// Bytes of a payload, 20 at least
+        #[arg(long, default_value_t = 64)]
+        size: usize,
     },
     /// QoS 1 messages for sessions off line: stored, drained
     Queued {
@@ -89,6 +117,18 @@ enum Scenario {
         /// Bytes of a payload, 8 at least
         #[arg(long, default_value_t = 64)]
         size: usize,
+        /// Clients that publish
+        #[arg(long, default_value_t = 10, value_parser = positive)]
+        publishers: usize,
+        /// Messages of each of them on the way at once
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+        window: u64,
+        /// Store the messages and leave them there
+        #[arg(long)]
+        keep: bool,
+        /// Drain what --keep left
+        #[arg(long, conflicts_with = "keep")]
+        drain: bool,
     },
     /// Many subscriptions of which two or three match each message
     Subscriptions {
@@ -127,6 +167,9 @@ struct FlowArgs {
     /// Bytes of a payload, 20 at least
     #[arg(long, default_value_t = 64)]
     size: usize,
+    /// Sessions of subscribers outlive their connections, so that the server has to store what they get
+    #[arg(long)]
+    durable: bool,
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -144,6 +187,7 @@ impl FlowArgs {
             rate: self.rate,
             deliveries: self.messages.unwrap_or(200_000),
             size: self.size,
+            durable: self.durable,
         }
     }
 }
@@ -164,8 +208,19 @@ impl Scenario {
             }
             Scenario::Connect { clients, connections } => Churn { clients, connections }.run(target),
             Scenario::Idle { clients } => Idle { clients }.run(target),
-            Scenario::Retained { messages, size } => Retained { messages, size }.run(target),
-            Scenario::Queued { sessions, messages, size } => Queued { sessions, messages, size }.run(target),
+            Scenario::Retained { messages, size, keep } => Retained { messages, size, keep }.run(target),
+            Scenario::Sessions { sessions } => Sessions { sessions }.run(target),
+            Scenario::Stalled { pairs, rate, messages, filling, size } => {
+                Stalled { pairs, rate, messages, filling, size }.run(target)
+            }
+            Scenario::Queued { sessions, messages, size, publishers, window, keep, drain } => {
+                let part = match (keep, drain) {
+                    (true, _) => Part::Store,
+                    (_, true) => Part::Drain,
+                    _ => Part::Whole,
+                };
+                Queued { sessions, messages, size, publishers, window, part }.run(target)
+            }
             Scenario::Subscriptions { filters, messages } => Subscriptions { filters, messages }.run(target),
             Scenario::Crowd { clients } => Crowd { clients }.run(target),
         }

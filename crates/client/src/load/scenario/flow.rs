@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use hexmq_wire::{ControlPacket, Publish, QoS, Version};
 
+use super::churn::Visits;
 use super::{LIMIT, NUMBER_SIZE};
 use crate::load::account::{Lane, Window};
 use crate::load::fleet::{Fleet, Outbox, Script};
@@ -76,6 +77,8 @@ pub struct Flow {
     pub deliveries: u64,
     /// Bytes of a payload, 20 at least.
     pub size: usize,
+    /// The sessions of the subscribers outlive their connections; they are discarded in the end.
+    pub durable: bool,
 }
 
 impl Flow {
@@ -100,7 +103,14 @@ impl Flow {
             })?;
         }
         fleet.run(&mut run)?;
-        Ok(self.report(&run, stretch.end()?))
+        let report = self.report(&run, stretch.end()?);
+        drop(fleet);
+        if self.durable {
+            let sessions = self.shape.subscribers();
+            let mut discard = Visits::new(self.shape.name(), sessions, sessions);
+            Fleet::new(target.address, sessions, LIMIT)?.run(&mut discard)?;
+        }
+        Ok(report)
     }
 
     fn report(&self, run: &Run, taken: Taken) -> Report {
@@ -141,6 +151,7 @@ struct Run {
     shape: Shape,
     qos: QoS,
     rate: Option<u32>,
+    durable: bool,
     /// Messages of each publisher.
     quota: u64,
     topics: Vec<String>,
@@ -172,6 +183,7 @@ impl Run {
             shape,
             qos: flow.qos,
             rate: flow.rate.filter(|rate| *rate > 0),
+            durable: flow.durable,
             quota: quota.max(1),
             topics: (0..shape.topics()).map(|topic| format!("bench/{}/{topic}", shape.name())).collect(),
             payload: vec![b'.'; flow.size.max(PAYLOAD_MIN)],
@@ -260,7 +272,8 @@ impl Run {
 impl Script for Run {
     fn connected(&mut self, client: usize, out: &mut Outbox) -> Result<(), String> {
         let identifier = format!("bench-{}-{client}", self.shape.name());
-        send_connect(out, client, Version::V4, &identifier, true)
+        let is_durable = self.durable && client < self.shape.subscribers();
+        send_connect(out, client, Version::V4, &identifier, !is_durable)
     }
 
     fn received(

@@ -6,14 +6,18 @@ mod flow;
 mod idle;
 mod queued;
 mod retained;
+mod sessions;
+mod stalled;
 mod subscriptions;
 
 pub use churn::Churn;
 pub use crowd::Crowd;
 pub use flow::{Flow, Shape};
 pub use idle::Idle;
-pub use queued::Queued;
+pub use queued::{Part, Queued};
 pub use retained::Retained;
+pub use sessions::Sessions;
+pub use stalled::Stalled;
 pub use subscriptions::Subscriptions;
 
 use std::time::Duration;

@@ -10,10 +10,6 @@ use crate::load::packets::{delivery, expect_accepted, number_in, put_number, sen
 use crate::load::report::Stretch;
 use crate::load::{Report, Target};
 
-/// Clients that publish.
-const PUBLISHERS: usize = 10;
-/// Messages of each on the way.
-const WINDOW: u64 = 100;
 /// Identifiers of the sessions are made from it.
 const SESSIONS: &str = "queued";
 
@@ -26,6 +22,23 @@ pub struct Queued {
     pub messages: u64,
     /// Bytes of a payload, 8 at least.
     pub size: usize,
+    /// Clients that publish.
+    pub publishers: usize,
+    /// Messages of each of them on the way.
+    pub window: u64,
+    /// Which half is run.
+    pub part: Part,
+}
+
+/// The halves of the scenario; between them the server may be started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Both, and the sessions are gone in the end.
+    Whole,
+    /// The sessions and their queues are made and left.
+    Store,
+    /// What was left is taken, and the sessions are discarded.
+    Drain,
 }
 
 impl Queued {
@@ -36,32 +49,54 @@ impl Queued {
     /// The text says what did not go as expected.
     pub fn run(&self, target: &Target) -> Result<Report, String> {
         let sessions = self.sessions.max(1);
+        let mut report = Report::new("queued");
+        report
+            .count("sessions", sessions)
+            .count("messages", sessions as u64 * self.messages)
+            .count("size", self.size.max(NUMBER_SIZE));
+        if self.part != Part::Drain {
+            self.store(sessions, target, &mut report)?;
+        }
+        if self.part != Part::Store {
+            self.drain(sessions, target, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn store(&self, sessions: usize, target: &Target, report: &mut Report) -> Result<(), String> {
         let count = sessions as u64 * self.messages;
-        let size = self.size.max(NUMBER_SIZE);
+        let publishers = self.publishers.max(1);
         let mut visits = Visits::new(SESSIONS, sessions, sessions);
         visits.clean_start = false;
         visits.filter = Some(topic);
         Fleet::new(target.address, sessions, LIMIT)?.run(&mut visits)?;
         let stretch = Stretch::begin(target)?;
-        Fleet::new(target.address, PUBLISHERS, LIMIT)?.run(&mut Store::new(self, sessions, size))?;
+        Fleet::new(target.address, publishers, LIMIT)?.run(&mut Store::new(self, sessions))?;
         let stored = stretch.end()?;
-        let mut drain =
-            Drain { size, messages: self.messages, lanes: vec![Lane::default(); sessions], done: 0 };
+        report
+            .count("publishers", publishers)
+            .count("window", self.window)
+            .measure_if_known("store_cpu_us", stored.cpu_us_each(count))
+            .measure_if_known("bytes_per_message", stored.bytes_each(count))
+            .measure("store_wall_s", stored.wall_s)
+            .measure("acknowledged_per_s", count as f64 / stored.wall_s);
+        Ok(())
+    }
+
+    fn drain(&self, sessions: usize, target: &Target, report: &mut Report) -> Result<(), String> {
+        let count = sessions as u64 * self.messages;
+        let size = self.size.max(NUMBER_SIZE);
+        let lanes = vec![Lane::default(); sessions];
+        let mut drain = Drain { size, messages: self.messages, lanes, done: 0 };
         let stretch = Stretch::begin(target)?;
         Fleet::new(target.address, sessions, LIMIT)?.run(&mut drain)?;
         let drained = stretch.end()?;
         Fleet::new(target.address, sessions, LIMIT)?.run(&mut Visits::new(SESSIONS, sessions, sessions))?;
-        let mut report = Report::new("queued");
         report
-            .count("sessions", sessions)
-            .count("messages", count)
-            .count("size", size)
-            .measure_if_known("store_cpu_us", stored.cpu_us_each(count))
             .measure_if_known("drain_cpu_us", drained.cpu_us_each(count))
-            .measure_if_known("bytes_per_message", stored.bytes_each(count))
-            .measure("store_wall_s", stored.wall_s)
-            .measure("drain_wall_s", drained.wall_s);
-        Ok(report)
+            .measure("drain_wall_s", drained.wall_s)
+            .measure_if_known("drain_peak_bytes", drained.peak_bytes);
+        Ok(())
     }
 }
 
@@ -73,6 +108,7 @@ fn topic(session: usize) -> String {
 struct Store {
     sessions: usize,
     messages: u64,
+    window: u64,
     payload: Vec<u8>,
     publishers: Vec<Publisher>,
     finished: usize,
@@ -87,13 +123,14 @@ struct Publisher {
 }
 
 impl Store {
-    fn new(queued: &Queued, sessions: usize, size: usize) -> Store {
+    fn new(queued: &Queued, sessions: usize) -> Store {
         let publisher = |session| Publisher { session, number: 0, on_the_way: 0, identifier: 0 };
         Store {
             sessions,
             messages: queued.messages,
-            payload: vec![b'.'; size],
-            publishers: (0..PUBLISHERS).map(publisher).collect(),
+            window: queued.window.max(1),
+            payload: vec![b'.'; queued.size.max(NUMBER_SIZE)],
+            publishers: (0..queued.publishers.max(1)).map(publisher).collect(),
             finished: 0,
         }
     }
@@ -102,12 +139,12 @@ impl Store {
         let Publisher { mut session, mut number, mut on_the_way, mut identifier } = self.publishers[client];
         // A publisher beyond the last session has nothing to do.
         let messages = if client < self.sessions { self.messages } else { 0 };
-        while on_the_way < WINDOW && number < messages {
+        while on_the_way < self.window && number < messages {
             put_number(&mut self.payload, number);
             let delivery = delivery(QoS::AtLeastOnce, &mut identifier);
             send_publish(out, client, &topic(session), &self.payload, delivery, false)?;
             on_the_way += 1;
-            session += PUBLISHERS;
+            session += self.publishers.len();
             if session >= self.sessions {
                 (session, number) = (client, number + 1);
             }
@@ -141,11 +178,11 @@ impl Script for Store {
     }
 
     fn is_done(&self) -> bool {
-        self.finished == PUBLISHERS
+        self.finished == self.publishers.len()
     }
 
     fn progress(&self) -> String {
-        format!("{} of {PUBLISHERS} publishers have stored their messages", self.finished)
+        format!("{} of {} publishers have stored their messages", self.finished, self.publishers.len())
     }
 }
 

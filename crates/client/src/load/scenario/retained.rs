@@ -22,6 +22,8 @@ pub struct Retained {
     pub messages: usize,
     /// Bytes of a payload, 8 at least.
     pub size: usize,
+    /// They are stored and left there.
+    pub keep: bool,
 }
 
 impl Retained {
@@ -36,19 +38,22 @@ impl Retained {
         Fleet::new(target.address, PUBLISHERS, LIMIT)?
             .run(&mut Store::new(self.messages, payload.clone()))?;
         let stored = stretch.end()?;
+        let mut report = Report::new("retained");
+        report.count("messages", count).count("size", payload.len());
+        report
+            .measure_if_known("store_cpu_us", stored.cpu_us_each(count))
+            .measure_if_known("bytes_per_message", stored.bytes_each(count))
+            .measure("store_wall_s", stored.wall_s);
+        if self.keep {
+            return Ok(report);
+        }
         let mut fetch = Fetch { size: payload.len(), seen: vec![false; self.messages], received: 0 };
         let stretch = Stretch::begin(target)?;
         Fleet::new(target.address, 1, LIMIT)?.run(&mut fetch)?;
         let fetched = stretch.end()?;
         Fleet::new(target.address, PUBLISHERS, LIMIT)?.run(&mut Store::new(self.messages, Vec::new()))?;
-        let mut report = Report::new("retained");
         report
-            .count("messages", count)
-            .count("size", payload.len())
-            .measure_if_known("store_cpu_us", stored.cpu_us_each(count))
             .measure_if_known("fetch_cpu_us", fetched.cpu_us_each(count))
-            .measure_if_known("bytes_per_message", stored.bytes_each(count))
-            .measure("store_wall_s", stored.wall_s)
             .measure("fetch_wall_s", fetched.wall_s);
         Ok(report)
     }
