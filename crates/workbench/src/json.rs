@@ -66,7 +66,7 @@ fn section(section: &str) -> Value {
 }
 
 /// The value, and `hex` where bytes cannot be shown as text.
-fn value(value: &FieldValue) -> (Value, Option<&'static str>) {
+pub(crate) fn value(value: &FieldValue) -> (Value, Option<&'static str>) {
     match value {
         FieldValue::Group => (Value::Null, None),
         FieldValue::Number(number) => ((*number).into(), None),
