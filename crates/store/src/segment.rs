@@ -18,6 +18,8 @@ pub(crate) const HEADER_BYTES: u64 = 64;
 /// The version this code writes, and the newest it reads.
 pub(crate) const VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"HexMQlog";
+/// The name of a segment that replaces the end of another, until it is whole.
+pub(crate) const NEW_NAME: &str = "segment.new";
 const PREFIX: &str = "segment-";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

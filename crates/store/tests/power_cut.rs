@@ -199,21 +199,23 @@ fn run(seed: u64, mode: Mode, steps: usize) {
     }
 }
 
-/// More with `HEXMQ_SEEDS=5000`.
-fn seeds() -> u64 {
-    std::env::var("HEXMQ_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(16)
+/// More with `HEXMQ_SEEDS=5000`, others with `HEXMQ_SEED=12345`.
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = number("HEXMQ_SEED").unwrap_or(0);
+    first..first + number("HEXMQ_SEEDS").unwrap_or(count)
 }
 
 #[test]
 fn after_a_power_cut_what_was_safe_is_there() {
-    for seed in 0..seeds() {
+    for seed in seeds(16) {
         run(seed, Mode::Disk, 250);
     }
 }
 
 #[test]
 fn after_a_kill_what_was_written_is_there() {
-    for seed in 0..seeds() / 2 {
+    for seed in seeds(8) {
         run(seed, Mode::Process, 250);
     }
 }

@@ -106,7 +106,8 @@ impl Queue {
         self.len += 1;
         let at = self.chunk_of(entry.place);
         let Some(chunk) = self.chunks.get_mut(at) else {
-            self.chunks.push_back(VecDeque::from([entry]));
+            // Most queues are short: no room for more than one chunk yet.
+            self.chunks = VecDeque::from([VecDeque::from([entry])]);
             return;
         };
         if chunk.back().is_none_or(|last| last.place < entry.place) {

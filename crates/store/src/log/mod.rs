@@ -56,6 +56,8 @@ pub(crate) struct Log<D> {
     next_number: u64,
     /// The last block in the log is a mark, or there is none.
     marked: bool,
+    /// The blocks up to here were found at the end and are to be written again; see [`Log::new`].
+    tail_end: Option<u64>,
     /// Files that belong to nothing any more.
     debris: Vec<String>,
     pub(crate) window: Window,
@@ -92,6 +94,7 @@ impl<D: Disk> Log<D> {
             names_dirty: true,
             next_number: found.next_number,
             marked: false,
+            tail_end: None,
             debris: found.debris,
             window: Window::default(),
         };
@@ -101,9 +104,7 @@ impl<D: Disk> Log<D> {
             log.window.clear();
             log.buffer = tail;
             log.buffer_start = found.safe;
-            if let Some(last) = log.segments.back().copied() {
-                log.distrust(last);
-            }
+            log.tail_end = Some(found.end);
         }
         Ok(log)
     }
@@ -174,6 +175,7 @@ impl<D: Disk> Log<D> {
     /// Removes files that belong to nothing, as far as that is possible now.
     pub(crate) fn sweep(&mut self) {
         let disk = &mut self.disk;
+        self.names_dirty |= !self.debris.is_empty();
         self.debris
             .retain(|name| disk.remove(name).is_err_and(|error| error.kind() != io::ErrorKind::NotFound));
     }

@@ -43,11 +43,12 @@ impl<D: Disk> Log<D> {
 
     /// Bytes that are not written yet.
     pub(crate) fn unwritten(&self) -> u64 {
-        self.end() - self.written
+        self.end() - if self.tail_end.is_some() { self.synced } else { self.written }
     }
 
     /// Writes what is in the buffer. After an error the same is tried again the next time.
     pub(crate) fn write(&mut self, numbers: NextNumbers) -> io::Result<()> {
+        self.write_tail(numbers)?;
         while self.written < self.end() {
             let at = self.segments.partition_point(|segment| segment.start <= self.written).saturating_sub(1);
             let Some(&segment) = self.segments.get(at) else { break };
@@ -68,6 +69,39 @@ impl<D: Disk> Log<D> {
         if !self.synced_mode {
             self.forget(self.written);
         }
+        Ok(())
+    }
+
+    /// Writes the blocks again that were found at the end. They may be promised to somebody, so the segment they were in
+    /// counts until the new one is there whole and safe.
+    fn write_tail(&mut self, numbers: NextNumbers) -> io::Result<()> {
+        let Some(end) = self.tail_end else { return Ok(()) };
+        let number = self.next_number;
+        let start = self.synced;
+        let header =
+            SegmentHeader { number, start, next_serial: numbers.serial, next_version: numbers.version };
+        let mut bytes = header.to_bytes(self.salt).to_vec();
+        bytes.extend_from_slice(self.buffer.get(..(end - start) as usize).unwrap_or_default());
+        match self.disk.create(segment::NEW_NAME) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.disk.truncate(segment::NEW_NAME, 0)?;
+            }
+            result => result?,
+        }
+        self.disk.write(segment::NEW_NAME, 0, &bytes)?;
+        self.disk.sync(segment::NEW_NAME)?;
+        self.next_number += 1;
+        self.disk.rename(segment::NEW_NAME, &segment::name(number))?;
+        self.disk.sync_directory()?;
+        let at = self.segments.partition_point(|segment| segment.start < start);
+        if let Some(place) = self.segments.get(at).filter(|place| place.start == start).copied() {
+            self.debris.push(segment::name(place.number));
+            self.segments.remove(at);
+        }
+        self.segments.insert(at, Segment { number, start, ours: true });
+        self.tail_end = None;
+        self.synced = end;
+        self.forget(end);
         Ok(())
     }
 
@@ -97,7 +131,7 @@ impl<D: Disk> Log<D> {
     /// Makes what was written safe. After an error nothing of it is trusted: it will be written again,
     /// into a new segment. (Unless blocks are not kept until they are synced.)
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        if self.synced == self.written {
+        if self.synced == self.written || self.tail_end.is_some() {
             return Ok(());
         }
         let last = self.segments.iter().rev().find(|segment| segment.number != 0).copied();
@@ -121,7 +155,7 @@ impl<D: Disk> Log<D> {
     }
 
     /// The file of this segment is not trusted behind what was synced.
-    pub(super) fn distrust(&mut self, last: Segment) {
+    fn distrust(&mut self, last: Segment) {
         let Some(at) = self.segments.iter().position(|segment| segment.number == last.number) else { return };
         let again = Segment { number: 0, start: self.synced, ours: true };
         if last.start >= self.synced {

@@ -167,6 +167,7 @@ impl<D: Disk> Store<D> {
     /// Writes and syncs everything, and says so in the log, so that the next start can tell damage from what was being
     /// written.
     pub fn close(&mut self) -> io::Result<()> {
+        self.log.sweep();
         self.flush()?;
         self.sync()?;
         if !self.log.is_marked() && !self.log.segments().is_empty() {

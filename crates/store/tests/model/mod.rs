@@ -9,13 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use hexmq_broker::{Fetch, Message, QueuedTerms, Record, RecordReader, SessionRef, ShardId};
 use hexmq_store::{Disk, Store};
 
+/// The version of a topic, and its message and publisher if it has one.
+pub type Kept = (u64, Option<(u64, u64)>);
+
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     pub sessions: BTreeMap<u64, Session>,
     /// Every message there ever was.
     pub bodies: BTreeMap<u64, String>,
     topics: BTreeMap<u64, (u32, String)>,
-    pub retained: BTreeMap<(u32, String), (u64, Option<(u64, u64)>)>,
+    pub retained: BTreeMap<(u32, String), Kept>,
     pub transits: BTreeMap<(u64, u16, u64), String>,
     pub next_serial: u64,
     pub next_version: u64,
