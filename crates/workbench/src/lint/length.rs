@@ -97,7 +97,8 @@ pub(super) fn only_length(broken: &Broken<'_>) -> Option<Guess> {
 
 /// A topic name whose length is wrong, in front of a payload that is JSON.
 fn topic_before_json(broken: &Broken<'_>) -> Option<Guess> {
-    let topic = broken.strings().into_iter().find(|field| field.name == "topic_name")?;
+    let mut strings = broken.strings().into_iter();
+    let topic = strings.find(|field| field.name == "topic_name" && !begins_with_text(broken, field))?;
     let fits = json_at(broken, topic.offset + 2)?.checked_sub(identifier_size(broken))?;
     with_length(broken, topic, LintRule::LengthWrong, fits)
 }
