@@ -2,6 +2,7 @@
 
 mod capture;
 mod disk;
+mod recorder;
 mod relay;
 
 use std::net::SocketAddr;
@@ -33,6 +34,8 @@ enum Command {
     /// Reads one capture and prints what it took; for `capture`.
     #[command(hide = true)]
     CaptureRead(capture::ReadArgs),
+    /// What the flight recorder of a server costs.
+    Recorder(recorder::Recorder),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Disk(args) => disk::run(&args),
         Command::Capture(args) => capture::run(&args),
         Command::CaptureRead(args) => capture::read(&args),
+        Command::Recorder(recorder) => recorder.run().map(|table| print!("{table}")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
