@@ -7,7 +7,6 @@
 pub mod build;
 pub mod capture;
 mod dialect;
-pub mod diff;
 mod explain;
 mod explanation;
 pub mod export;
@@ -38,5 +37,5 @@ pub use hexmq_wire::Version;
 pub use language::{Language, Text};
 pub use lint::{Dialogue, DialogueFinding, Dialogues, LintRule};
 pub use rejection::{Rejected, Verdict, judge_rejection};
-pub use render::{Layout, render};
+pub use render::{Layout, render, render_packets};
 pub use width::{char_width, width, wrap};

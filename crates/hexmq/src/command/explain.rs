@@ -28,7 +28,8 @@ pub(crate) struct Args {
     /// The bytes in hex
     #[arg(value_name = "HEX", conflicts_with = "file")]
     hex: Vec<String>,
-    /// Read hex text, or raw bytes, from this file; - is standard input
+    /// Read hex text, raw bytes, a recording, a page that holds one, or a capture from this file; - is standard
+    /// input, for hex and raw bytes
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// The file or standard input holds raw bytes, whatever they look like
@@ -93,6 +94,9 @@ enum NoBytes {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> ExitCode {
     let language = language(args.lang);
+    if let Some(code) = recording(args, language) {
+        return code;
+    }
     let bytes = match bytes(args, language) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -111,7 +115,35 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     };
     // A reader that goes away early (`| head`) is no error of ours.
     let _ = io::stdout().write_all(page.as_bytes());
-    ExitCode::from(match explanation.outcome() {
+    exit_code(explanation.outcome())
+}
+
+/// Explains the file if it is a recording, a page that holds one, or a capture.
+fn recording(args: &Args, language: Language) -> Option<ExitCode> {
+    let path = args.file.as_ref().filter(|file| !args.binary && file.as_os_str() != "-")?;
+    // A file that cannot be read is told where bytes are read.
+    let recording = match super::recorded::recognise(path).ok()?? {
+        Ok(recording) => recording,
+        Err(problem) => {
+            eprintln!("{}: {problem}", path.display());
+            return Some(ExitCode::from(WRONG_USAGE));
+        }
+    };
+    let from = side(args.from);
+    let (page, outcome) = if args.json {
+        let (json, outcome) = super::recorded::explain_json(&recording, from, language);
+        (format!("{json:#}\n"), outcome)
+    } else {
+        let layout = Layout { width: columns(), colour: colour_wanted(), language, whole: args.full };
+        super::recorded::explain(&recording, from, &layout)
+    };
+    // A reader that goes away early (`| head`) is no error of ours.
+    let _ = io::stdout().write_all(page.as_bytes());
+    Some(exit_code(outcome))
+}
+
+fn exit_code(outcome: Outcome) -> ExitCode {
+    ExitCode::from(match outcome {
         Outcome::Clean => 0,
         Outcome::Faulty => 1,
         Outcome::NothingDecodable => 2,
@@ -212,7 +244,7 @@ impl fmt::Display for Prompt {
 }
 
 /// Raw bytes have control characters or are no text at all; hex text is neither.
-pub(crate) fn looks_binary(content: &[u8]) -> bool {
+fn looks_binary(content: &[u8]) -> bool {
     match std::str::from_utf8(content) {
         Ok(text) => text.chars().any(|c| c.is_control() && !c.is_whitespace()),
         Err(_) => true,

@@ -50,6 +50,11 @@ impl Layout {
 
 /// The page that shows `explanation` of `bytes`.
 pub fn render(bytes: &[u8], explanation: &Explanation, layout: &Layout) -> String {
+    render_packets(bytes, explanation, layout) + &summary(explanation, layout)
+}
+
+/// The same without the line that counts, for pages that are made of several.
+pub fn render_packets(bytes: &[u8], explanation: &Explanation, layout: &Layout) -> String {
     let mut page = String::new();
     let mut skipped = explanation.skipped.iter().peekable();
     for packet in &explanation.packets {
@@ -64,7 +69,6 @@ pub fn render(bytes: &[u8], explanation: &Explanation, layout: &Layout) -> Strin
     if let Some(rest) = &explanation.rest {
         leftover(&mut page, bytes, rest, layout);
     }
-    page.push_str(&summary(explanation, layout));
     page
 }
 

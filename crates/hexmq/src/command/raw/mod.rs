@@ -12,6 +12,8 @@ mod record;
 mod screen;
 mod session;
 
+pub(crate) use record::Record;
+
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -26,7 +28,6 @@ use hexmq_workbench::Layout;
 use super::connection::{Target, TlsArgs};
 use super::explain::{Lang, WRONG_USAGE, colour_wanted, columns, language};
 use engine::{Engine, Style};
-use record::Record;
 use screen::Screen;
 use session::{Manner, Session};
 

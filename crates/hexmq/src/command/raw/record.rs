@@ -37,22 +37,50 @@ impl Record {
         Ok(Record::Recording { writer: Writer::new(file, &head)?, connection: 0 })
     }
 
-    /// A connection is there.
+    /// A connection is there: the next one.
     pub(crate) fn open(&mut self, client: String, server: String, via: Via) -> io::Result<()> {
+        let next = match self {
+            Record::Recording { connection, .. } => *connection + 1,
+            Record::Transcript { .. } => 0,
+        };
+        self.open_as(next, client, server, via)
+    }
+
+    /// The connection with this number is there.
+    pub(crate) fn open_as(
+        &mut self,
+        number: u64,
+        client: String,
+        server: String,
+        via: Via,
+    ) -> io::Result<()> {
         match self {
             Record::Recording { writer, connection } => {
-                *connection += 1;
-                writer.write(&Entry::Open(Open { at: now(), connection: *connection, client, server, via }))
+                *connection = number;
+                writer.write(&Entry::Open(Open { at: now(), connection: number, client, server, via }))
             }
             Record::Transcript { .. } => Ok(()),
         }
     }
 
-    /// Bytes crossed it. A transcript has whole packets instead.
+    /// Bytes crossed the connection. A transcript has whole packets instead.
     pub(crate) fn bytes(&mut self, from: Side, bytes: &[u8]) -> io::Result<()> {
+        self.bytes_of(self.current(), from, bytes)
+    }
+
+    /// Bytes crossed the connection with this number.
+    pub(crate) fn bytes_of(&mut self, number: u64, from: Side, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Record::Recording { writer, connection } => writer.bytes(now(), *connection, from, bytes),
+            Record::Recording { writer, .. } => writer.bytes(now(), number, from, bytes),
             Record::Transcript { .. } => Ok(()),
+        }
+    }
+
+    /// The connection that was opened last.
+    fn current(&self) -> u64 {
+        match self {
+            Record::Recording { connection, .. } => *connection,
+            Record::Transcript { .. } => 0,
         }
     }
 
@@ -83,10 +111,15 @@ impl Record {
 
     /// The connection is no more.
     pub(crate) fn close(&mut self, by: Side, reset: bool) -> io::Result<()> {
+        self.close_of(self.current(), by, reset)
+    }
+
+    /// The connection with this number is no more.
+    pub(crate) fn close_of(&mut self, number: u64, by: Side, reset: bool) -> io::Result<()> {
         match self {
-            Record::Recording { writer, connection } => writer.write(&Entry::Close(Close {
+            Record::Recording { writer, .. } => writer.write(&Entry::Close(Close {
                 at: now(),
-                connection: *connection,
+                connection: number,
                 by: Some(by),
                 reason: reset.then(|| "reset".to_owned()),
             })),
