@@ -15,10 +15,13 @@ mod manifest;
 mod segment;
 pub mod sim;
 mod store;
+mod tools;
 
 pub use disk::Disk;
 pub use error::{Cut, Damage, StoreError};
 pub use event::StoreEvent;
 pub use file_disk::FileDisk;
 pub use keeper::{Keeper, KeeperFigures, KeeperOptions, Tell};
+pub use log::find::Finding;
 pub use store::{BadCommit, Cleaned, Figures, Mode, Opened, Options, Store};
+pub use tools::{ImportError, Imported, Repaired, Report, check, export, import, repair};

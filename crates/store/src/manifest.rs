@@ -50,7 +50,7 @@ pub(crate) enum ManifestFault {
 impl Manifest {
     /// Where checksums of this store begin, so that files of another store are not taken for its own.
     pub(crate) fn salt(&self) -> u32 {
-        crc32c::crc32c(&self.seed.to_le_bytes())
+        crate::segment::salt(self.seed)
     }
 
     pub(crate) fn read(disk: &mut dyn Disk) -> Result<Manifest, ManifestFault> {

@@ -9,7 +9,8 @@
 //! | 24 | 8 | position of its first block: an earlier segment ends here, whatever it goes on with |
 //! | 32 | 8 | larger than every [`Serial`](hexmq_broker::Serial) given out before |
 //! | 40 | 8 | larger than every version of a retained message before |
-//! | 48 | 16 | 0 |
+//! | 48 | 8 | seed of the store |
+//! | 56 | 8 | when the store was made, in milliseconds since 1970 UTC |
 
 use crate::block::{eight, four};
 
@@ -28,6 +29,9 @@ pub(crate) struct SegmentHeader {
     pub(crate) start: u64,
     pub(crate) next_serial: u64,
     pub(crate) next_version: u64,
+    /// As in the manifest, which can be made again with them.
+    pub(crate) seed: u64,
+    pub(crate) created: u64,
 }
 
 /// Why a header is none.
@@ -42,7 +46,7 @@ pub(crate) enum HeaderFault {
 impl SegmentHeader {
     pub(crate) fn to_bytes(self, salt: u32) -> [u8; HEADER_BYTES as usize] {
         let mut bytes = [0; HEADER_BYTES as usize];
-        let fields = [self.number, self.start, self.next_serial, self.next_version];
+        let fields = [self.number, self.start, self.next_serial, self.next_version, self.seed, self.created];
         let mut body = [0; HEADER_BYTES as usize - 16];
         for (place, field) in body.chunks_exact_mut(8).zip(fields) {
             place.copy_from_slice(&field.to_le_bytes());
@@ -72,8 +76,22 @@ impl SegmentHeader {
             start: eight(body, 8),
             next_serial: eight(body, 16),
             next_version: eight(body, 24),
+            seed: eight(body, 32),
+            created: eight(body, 40),
         })
     }
+}
+
+/// The seed that the header of a segment names, if it is whole.
+pub(crate) fn seed(bytes: &[u8]) -> Option<(u64, u64)> {
+    let seed = eight(bytes, 48);
+    let header = SegmentHeader::from_bytes(bytes, salt(seed)).ok()?;
+    Some((seed, header.created))
+}
+
+/// Where the checksums of a store begin, so that files of another store are not taken for its own.
+pub(crate) fn salt(seed: u64) -> u32 {
+    crc32c::crc32c(&seed.to_le_bytes())
 }
 
 /// The name of a segment's file.

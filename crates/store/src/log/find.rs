@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Segment;
 use super::scan::{Scan, ScanFault};
 use crate::disk::Disk;
-use crate::error::{Cut, StoreError};
+use crate::error::{Cut, Damage, StoreError};
 use crate::manifest::Manifest;
 use crate::segment::{self, HeaderFault, SegmentHeader};
 
@@ -31,6 +31,46 @@ impl Link {
     }
 }
 
+/// A stretch of a file that is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where it begins and what is wrong.
+    pub damage: Damage,
+    /// Bytes that cannot be used; 0 if a file is missing.
+    pub bytes: u64,
+}
+
+/// What becomes of damage.
+pub(crate) enum Tolerance<'a> {
+    /// It ends whatever is done.
+    None,
+    /// It is listed, and what is whole is used.
+    List(&'a mut Vec<Finding>),
+}
+
+impl Tolerance<'_> {
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Tolerance::None)
+    }
+
+    pub(crate) fn whole(
+        &mut self,
+        file: &str,
+        offset: u64,
+        bytes: u64,
+        what: &str,
+    ) -> Result<(), StoreError> {
+        let damage = Damage { file: file.to_owned(), offset, what: what.to_owned() };
+        match self {
+            Tolerance::None => Err(StoreError::Damaged(damage)),
+            Tolerance::List(findings) => {
+                findings.push(Finding { damage, bytes });
+                Ok(())
+            }
+        }
+    }
+}
+
 /// The numbers of all segment files, in order.
 pub(crate) fn numbers(disk: &mut dyn Disk) -> Result<Vec<u64>, StoreError> {
     let names = disk.list().map_err(StoreError::disk("cannot list the files of the store"))?;
@@ -39,8 +79,12 @@ pub(crate) fn numbers(disk: &mut dyn Disk) -> Result<Vec<u64>, StoreError> {
     Ok(numbers)
 }
 
-/// Reads the headers of all segments.
-pub(crate) fn chain(disk: &mut dyn Disk, manifest: &Manifest) -> Result<Chain, StoreError> {
+/// Reads the headers of all segments. Damage goes to `tolerated`, if there is such a list, and ends it otherwise.
+pub(crate) fn chain(
+    disk: &mut dyn Disk,
+    manifest: &Manifest,
+    tolerated: &mut Tolerance<'_>,
+) -> Result<Chain, StoreError> {
     let mut chain = Chain { next_number: manifest.first, ..Chain::default() };
     let salt = manifest.salt();
     for number in numbers(disk)? {
@@ -62,12 +106,12 @@ pub(crate) fn chain(disk: &mut dyn Disk, manifest: &Manifest) -> Result<Chain, S
                 chain.segments.push_back(Link { header, file_bytes });
                 chain.cut = None;
             }
-            Ok(_) => return Err(StoreError::damaged(name, 16, "it is the file of another segment")),
+            Ok(_) => tolerated.whole(&name, 16, file_bytes, "it is the file of another segment")?,
             Err(HeaderFault::Version(version)) => {
                 return Err(StoreError::Version { file: name, found: version.to_string() });
             }
             Err(HeaderFault::Broken) if was_in_use(disk, &name, salt, file_bytes)? => {
-                return Err(StoreError::damaged(name, 0, "the header is not whole"));
+                tolerated.whole(&name, 0, file_bytes, "the header is not whole")?;
             }
             Err(HeaderFault::Broken) => {
                 let cut = Cut { file: name.clone(), offset: 0, bytes: file_bytes };
@@ -82,7 +126,7 @@ pub(crate) fn chain(disk: &mut dyn Disk, manifest: &Manifest) -> Result<Chain, S
         let name = segment::name(manifest.first);
         let what =
             format!("the log begins at position {}, and no segment does: a file is missing", manifest.start);
-        return Err(StoreError::damaged(name, 0, what));
+        tolerated.whole(&name, 0, 0, &what)?;
     }
     Ok(chain)
 }

@@ -5,6 +5,7 @@ use std::io;
 use super::{BUFFER_KEEP_BYTES, Log, Segment};
 use crate::block::{self, BlockKind, Header};
 use crate::disk::Disk;
+use crate::manifest::Manifest;
 use crate::segment::{self, SegmentHeader};
 
 /// What a new segment's header says besides where it begins.
@@ -12,6 +13,19 @@ use crate::segment::{self, SegmentHeader};
 pub(crate) struct NextNumbers {
     pub(crate) serial: u64,
     pub(crate) version: u64,
+}
+
+impl NextNumbers {
+    fn header(self, number: u64, start: u64, manifest: &Manifest) -> SegmentHeader {
+        SegmentHeader {
+            number,
+            start,
+            next_serial: self.serial,
+            next_version: self.version,
+            seed: manifest.seed,
+            created: manifest.created.0,
+        }
+    }
 }
 
 impl<D: Disk> Log<D> {
@@ -78,8 +92,7 @@ impl<D: Disk> Log<D> {
         let Some(end) = self.tail_end else { return Ok(()) };
         let number = self.next_number;
         let start = self.synced;
-        let header =
-            SegmentHeader { number, start, next_serial: numbers.serial, next_version: numbers.version };
+        let header = numbers.header(number, start, &self.manifest);
         let mut bytes = header.to_bytes(self.salt).to_vec();
         bytes.extend_from_slice(self.buffer.get(..(end - start) as usize).unwrap_or_default());
         match self.disk.create(segment::NEW_NAME) {
@@ -110,12 +123,7 @@ impl<D: Disk> Log<D> {
         let Some(segment) = self.segments.get_mut(at) else { return Ok(()) };
         let number = self.next_number;
         self.next_number += 1;
-        let header = SegmentHeader {
-            number,
-            start: segment.start,
-            next_serial: numbers.serial,
-            next_version: numbers.version,
-        };
+        let header = numbers.header(number, segment.start, &self.manifest);
         let name = segment::name(number);
         self.disk.create(&name)?;
         if let Err(error) = self.disk.write(&name, 0, &header.to_bytes(self.salt)) {

@@ -120,7 +120,8 @@ impl<D: Disk> Store<D> {
             }
             cleaning.copied = Some(self.log.end());
         }
-        self.flush()?;
+        // Whatever the store may have: this is how it becomes less.
+        self.write()?;
         self.sync()?;
         let before = self.log.segments().front().map(|first| first.number);
         self.log.remove_oldest()?;

@@ -10,7 +10,7 @@ use crate::block::{BlockKind, HEADER_BYTES, Header};
 use crate::disk::Disk;
 use crate::error::{Cut, StoreError};
 use crate::image::Image;
-use crate::log::find::{self, Link};
+use crate::log::find::{self, Link, Tolerance};
 use crate::log::scan::{Scan, ScanFault, has_records};
 use crate::log::{Found, Log};
 use crate::manifest::{Manifest, ManifestFault};
@@ -37,6 +37,8 @@ pub struct Options {
     pub slack_bytes: u64,
     /// Bytes of disk that are held ready so that a full disk can still be cleaned; 0: none.
     pub reserve_bytes: u64,
+    /// Bytes the log may have: more is as if the disk were full; 0: what the disk has.
+    pub bytes_max: u64,
     /// The seed of a store that is made. Random; nobody else knows it.
     pub seed: u64,
     /// The time, for a store that is made.
@@ -46,7 +48,15 @@ pub struct Options {
 impl Options {
     /// The usual sizes.
     pub fn new(mode: Mode, seed: u64, now: Wall) -> Options {
-        Options { mode, segment_bytes: 32 << 20, slack_bytes: 64 << 20, reserve_bytes: 40 << 20, seed, now }
+        Options {
+            mode,
+            segment_bytes: 32 << 20,
+            slack_bytes: 64 << 20,
+            reserve_bytes: 40 << 20,
+            bytes_max: 0,
+            seed,
+            now,
+        }
     }
 }
 
@@ -70,8 +80,18 @@ impl<D: Disk> Store<D> {
     /// in a store that is there.
     pub fn open(mut disk: D, options: Options) -> Result<(Store<D>, Opened), StoreError> {
         let (manifest, made) = manifest(&mut disk, &options)?;
+        let (store, opened) = Store::load(disk, manifest, options, &mut Tolerance::None)?;
+        Ok((store, Opened { made, ..opened }))
+    }
+
+    pub(crate) fn load(
+        mut disk: D,
+        manifest: Manifest,
+        options: Options,
+        tolerated: &mut Tolerance<'_>,
+    ) -> Result<(Store<D>, Opened), StoreError> {
         let mut image = Image::new(manifest.seed, true);
-        let walked = walk(&mut disk, &manifest, &mut |step| {
+        let walked = walk(&mut disk, &manifest, tolerated, &mut |step| {
             match step {
                 Step::Segment(link) => {
                     image.live.begin(link.header.start);
@@ -96,6 +116,7 @@ impl<D: Disk> Store<D> {
             cleaning: None,
             slack_bytes: options.slack_bytes,
             reserve_bytes: options.reserve_bytes,
+            bytes_max: options.bytes_max,
             reserved,
             copies: Vec::new(),
             cleaned_segments: 0,
@@ -112,7 +133,7 @@ impl<D: Disk> Store<D> {
             next_version: store.image.next_version,
             seed: manifest.seed,
         };
-        Ok((store, Opened { numbers, made, cut, log_bytes, lost }))
+        Ok((store, Opened { numbers, made: false, cut, log_bytes, lost }))
     }
 }
 
@@ -145,64 +166,105 @@ pub(crate) enum Step<'a> {
     Block(Header, &'a [u8], u64),
 }
 
-pub(crate) struct Walked {
+pub(crate) struct Walk {
     pub(crate) found: Found,
     pub(crate) cut: Option<Cut>,
 }
 
-/// Walks through the whole log, oldest first. Stops at damage.
+/// What was seen of the log so far.
+struct Walked {
+    end: u64,
+    safe: u64,
+    cut: Option<Cut>,
+}
+
+/// Walks through the whole log, oldest first. Stops at damage, unless it is tolerated: then it goes on with the next
+/// whole block.
 pub(crate) fn walk(
     disk: &mut dyn Disk,
     manifest: &Manifest,
+    tolerated: &mut Tolerance<'_>,
     each: &mut dyn FnMut(Step<'_>) -> Result<(), RecordError>,
-) -> Result<Walked, StoreError> {
-    let chain = find::chain(disk, manifest)?;
-    let mut end = manifest.start;
-    let mut safe = manifest.start;
-    let mut cut = chain.cut;
-    let mut mark = None;
+) -> Result<Walk, StoreError> {
+    let chain = find::chain(disk, manifest, tolerated)?;
+    let mut walked = Walked { end: manifest.start, safe: manifest.start, cut: chain.cut.clone() };
     for (at, link) in chain.segments.iter().enumerate() {
         let next = chain.segments.get(at + 1).map(|next| next.header.start);
         // What is before a segment is safe before there is the segment.
-        safe = safe.max(link.header.start);
+        walked.safe = walked.safe.max(link.header.start);
         each(Step::Segment(link)).map_err(|error| unreadable(link, 0, error))?;
-        let limit = next.map_or(link.file_bytes, |next| segment::HEADER_BYTES + (next - link.header.start));
-        let mut scan =
-            Scan::new(segment::name(link.header.number), manifest.salt(), link.header.start, limit);
-        let fault = loop {
-            let offset = scan.offset();
-            match scan.next(disk) {
-                Ok(None) => break None,
-                Ok(Some((header, body, position))) => {
-                    safe = safe.max(header.safe);
-                    mark = (header.kind == BlockKind::Mark).then_some(header.position);
-                    each(Step::Block(header, body, position))
-                        .map_err(|error| unreadable(link, offset + HEADER_BYTES as u64, error))?;
-                }
-                Err(fault) => break Some(fault),
-            }
-        };
-        match fault {
-            None => {}
-            Some(ScanFault::Bad { offset, what }) if next.is_none() => {
-                cut = Some(find::judge_end(disk, &mut scan, offset, what)?);
-            }
-            Some(fault) => return Err(find::damage(&scan, fault)),
-        }
-        end = scan.position(scan.offset());
+        walk_segment(disk, manifest, link, next, &mut walked, tolerated, each)?;
     }
-    // A mark has said what it had to say; the log goes on in its place.
-    end = mark.unwrap_or(end).max(safe);
+    walked.end = walked.end.max(walked.safe);
     let segments: VecDeque<_> = chain.segments.iter().map(Link::segment).collect();
     let found = Found {
         manifest: *manifest,
         segments,
-        end,
-        safe,
+        end: walked.end,
+        safe: walked.safe,
         next_number: chain.next_number.max(manifest.first),
         debris: chain.debris,
     };
-    Ok(Walked { found, cut })
+    Ok(Walk { found, cut: walked.cut })
+}
+
+fn walk_segment(
+    disk: &mut dyn Disk,
+    manifest: &Manifest,
+    link: &Link,
+    next: Option<u64>,
+    walked: &mut Walked,
+    tolerated: &mut Tolerance<'_>,
+    each: &mut dyn FnMut(Step<'_>) -> Result<(), RecordError>,
+) -> Result<(), StoreError> {
+    let limit = next.map_or(link.file_bytes, |next| segment::HEADER_BYTES + (next - link.header.start));
+    let name = segment::name(link.header.number);
+    let mut scan = Scan::new(name.clone(), manifest.salt(), link.header.start, limit);
+    let mut mark = None;
+    loop {
+        let offset = scan.offset();
+        let fault = match scan.next(disk) {
+            Ok(None) => break,
+            Ok(Some((header, body, position))) => {
+                walked.safe = walked.safe.max(header.safe);
+                mark = (header.kind == BlockKind::Mark).then_some(header.position);
+                match each(Step::Block(header, body, position)) {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        let error = unreadable(link, offset + HEADER_BYTES as u64, error);
+                        if tolerated.is_none() || matches!(error, StoreError::Version { .. }) {
+                            return Err(error);
+                        }
+                        tolerated.whole(&name, offset, header.size(), "its records make no sense")?;
+                        continue;
+                    }
+                }
+            }
+            Err(fault) => fault,
+        };
+        let ScanFault::Bad { offset, what } = fault else { return Err(find::damage(&scan, fault)) };
+        mark = None;
+        if next.is_none() {
+            match find::judge_end(disk, &mut scan, offset, what) {
+                Ok(cut) => {
+                    walked.cut = Some(cut);
+                    break;
+                }
+                Err(error) if tolerated.is_none() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let goes_on = match &tolerated {
+            Tolerance::None => None,
+            Tolerance::List(_) => scan.find(disk, offset + 1).map_err(StoreError::disk("cannot read on"))?,
+        };
+        let goes_on = goes_on.map_or(limit, |(offset, _)| offset);
+        tolerated.whole(&name, offset, goes_on - offset, what)?;
+        scan.seek(goes_on);
+    }
+    // A mark has said what it had to say; the log goes on in its place.
+    walked.end = mark.unwrap_or(scan.position(scan.offset()));
+    Ok(())
 }
 
 /// A block is whole, but its records make no sense.

@@ -28,6 +28,14 @@ impl<D: Disk> Store<D> {
 
     /// Gives every retained message, in the order of the numbers of the messages. One is in memory at a time.
     pub fn retained(&mut self, each: &mut dyn FnMut(StoredRetained<'_>)) -> Result<(), StoreError> {
+        self.retained_with_versions(&mut |retained, _| each(retained))
+    }
+
+    /// The same, with the version of each.
+    pub(crate) fn retained_with_versions(
+        &mut self,
+        each: &mut dyn FnMut(StoredRetained<'_>, u64),
+    ) -> Result<(), StoreError> {
         let mut topics: Vec<(u64, u32, u64)> = Vec::with_capacity(self.image.retained.messages());
         for topic in self.image.retained.topics() {
             if let Some(slot) = topic.message
@@ -47,11 +55,11 @@ impl<D: Disk> Store<D> {
                 _ => continue,
             };
             self.copy_record(position, 40, &mut buffer).map_err(cannot_read("retained message", serial))?;
-            let publisher = match RecordReader::new(&buffer).next() {
-                Some(Ok(Record::Retained { publisher, .. })) => publisher,
+            let (publisher, version) = match RecordReader::new(&buffer).next() {
+                Some(Ok(Record::Retained { publisher, version, .. })) => (publisher, version),
                 _ => continue,
             };
-            each(StoredRetained { serial, namespace, message: &message, publisher });
+            each(StoredRetained { serial, namespace, message: &message, publisher }, version);
         }
         self.log.window.clear();
         Ok(())
