@@ -4,7 +4,7 @@
 use hexmq_wire::Version;
 use hexmq_workbench::recording::Timestamp;
 use hexmq_workbench::{
-    Dialogues, Field, Language, Layout, LintRule, Options, Outcome, Packet, Side, explain, render,
+    Dialogues, Field, Language, Layout, LintRule, Options, Outcome, Packet, Severity, Side, explain, render,
 };
 
 use crate::bytes::Bytes;
@@ -109,11 +109,38 @@ pub fn valid_packets(input: &[u8]) {
         stream.extend(packet(&mut dice, version, from_client));
         ends.push(stream.len());
     }
-    let from = Some(if from_client { Side::Client } else { Side::Server });
-    let explanation = explain(&stream, &Options { from, version: Some(version), ..Options::default() });
+    let side = if from_client { Side::Client } else { Side::Server };
+    let options = Options { from: Some(side), version: Some(version), ..Options::default() };
+    accuses_nobody(&stream, &ends, &options);
+    // Each look costs; every so often is often enough.
+    if dice.below(8) == 0 {
+        accuses_nobody(&stream, &ends, &Options { from: None, ..options });
+        cut_off(&stream, dice.below(stream.len()), &options);
+    }
+}
+
+/// The packets are found where they are, and nothing is said against them.
+fn accuses_nobody(stream: &[u8], ends: &[usize], options: &Options) {
+    let explanation = explain(stream, options);
     let found: Vec<usize> = explanation.packets.iter().map(|packet| packet.offset + packet.length).collect();
-    assert_eq!(found, ends, "packets are found where they are");
+    assert_eq!(found, ends, "{stream:02x?}");
     let accusation = explanation.findings().next();
     assert!(accusation.is_none(), "{accusation:?} in {stream:02x?}");
     assert_eq!(explanation.outcome(), Outcome::Clean, "{stream:02x?}");
+}
+
+/// The same cut off somewhere: it needs more bytes, and that is no fault.
+fn cut_off(stream: &[u8], at: usize, options: &Options) {
+    let (there, _) = stream.split_at(at);
+    let explanation = explain(there, options);
+    let accusation = explanation.findings().next();
+    assert!(accusation.is_none(), "{accusation:?} in {there:02x?}");
+    assert!(explanation.skipped.is_empty(), "{there:02x?}");
+    if let Some(rest) = &explanation.rest {
+        assert!(rest.needs.is_some(), "{there:02x?}");
+        let begun = rest.begun.iter().flat_map(|packet| &packet.findings);
+        for finding in begun.filter(|finding| finding.severity == Severity::Fault) {
+            assert!(LintRule::from_name(finding.code).is_some(), "{finding:?} in {there:02x?}");
+        }
+    }
 }

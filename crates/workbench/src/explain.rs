@@ -309,7 +309,9 @@ fn is_of_the_cut(fault: &Fault, length: usize) -> bool {
             | FaultCode::EmptyPayload
             | FaultCode::PropertyLength
             | FaultCode::MissingAuthenticationMethod
-    ) || fault.offset >= length
+            | FaultCode::AuthenticationDataWithoutMethod
+    ) || fault.code == FaultCode::EmptyTopicName && fault.version == Version::V5
+        || fault.offset >= length
 }
 
 /// The side that alone sends this packet; `None` if both do.

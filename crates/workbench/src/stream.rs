@@ -125,7 +125,7 @@ impl<'a> Stream<'a> {
                 return self.packet(at, length);
             }
         }
-        match self.search(at, 2, true) {
+        match self.search(at, 2, Some(1)) {
             Some(next) => self.garbage(at, next),
             // A type of another version is worth its fault; type 0 is not even that.
             None if Frame::new(frame).packet_type().is_some() => self.packet(at, length),
@@ -137,7 +137,14 @@ impl<'a> Stream<'a> {
     /// claims as its own.
     fn begun(&mut self, at: usize, needs: usize) -> usize {
         let believable = self.may_begin(at) && (at == 0 || !self.overflows(at));
-        match self.search(at, if believable { 4 } else { 2 }, !believable) {
+        let (enough, at_end) = match (believable, self.reads_well(at)) {
+            // Its strings may look like packets; those would have to be many, or end with the input.
+            (true, true) if self.names_the_protocol(at) => (8, Some(6)),
+            (true, true) => (8, Some(4)),
+            (true, false) => (4, None),
+            (false, _) => (2, Some(1)),
+        };
+        match self.search(at, enough, at_end) {
             Some(next) => self.garbage(at, next),
             None if believable => {
                 let frame = Frame::new(self.bytes.get(at..).unwrap_or_default());
@@ -151,7 +158,7 @@ impl<'a> Stream<'a> {
 
     /// A Remaining Length of five bytes.
     fn unframed(&mut self, at: usize) -> usize {
-        match self.search(at, 2, true) {
+        match self.search(at, 2, Some(1)) {
             Some(next) if self.may_begin(at) => self.packet(at, next - at),
             Some(next) => self.garbage(at, next),
             None if self.may_begin(at) => self.packet(at, self.bytes.len() - at),
@@ -185,6 +192,21 @@ impl<'a> Stream<'a> {
         frame.packet_type().is_some_and(|packet_type| packet_type.exists_in(self.version))
     }
 
+    /// Whether the packet that begins here has no fault but that it is cut off.
+    fn reads_well(&mut self, at: usize) -> bool {
+        let start = self.bytes.get(at..).unwrap_or_default();
+        self.spend(start.len());
+        judge(start, self.version).faults_of_its_own == 0
+    }
+
+    /// Whether a CONNECT begins here that says so.
+    fn names_the_protocol(&self, at: usize) -> bool {
+        let start = self.bytes.get(at..).unwrap_or_default();
+        let names = [&b"\x00\x04MQTT"[..], b"\x00\x06MQIsdp"];
+        let body = Frame::new(start).header().and_then(|header| start.get(usize::from(header.size)..));
+        is_connect(self.bytes, at) && body.is_some_and(|body| names.iter().any(|name| body.starts_with(name)))
+    }
+
     /// Whether more is there than a packet of this type can hold, although its end is missing.
     fn overflows(&self, at: usize) -> bool {
         judge(self.bytes.get(at..).unwrap_or_default(), self.version).overfull
@@ -203,14 +225,14 @@ impl<'a> Stream<'a> {
 
     /// The next place where packets begin that look real: their strengths add up to `enough`, or,
     /// where little is asked, they end with the input.
-    fn search(&mut self, at: usize, enough: u32, end_is_enough: bool) -> Option<usize> {
+    fn search(&mut self, at: usize, enough: u32, enough_at_end: Option<u32>) -> Option<usize> {
         for next in at + 1..self.bytes.len() {
             if self.budget == 0 {
                 return None;
             }
             self.spend(1);
             let (strength, at_end) = self.strength(next, enough);
-            if strength >= enough || end_is_enough && at_end && strength >= 1 {
+            if strength >= enough || at_end && enough_at_end.is_some_and(|enough| strength >= enough) {
                 return Some(next);
             }
         }

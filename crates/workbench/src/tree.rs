@@ -34,6 +34,8 @@ pub(crate) fn read(bytes: &[u8], version: Version) -> Reading {
 pub(crate) struct Judgement {
     pub(crate) faults: usize,
     pub(crate) warnings: usize,
+    /// Faults that a packet does not have merely because it is cut off.
+    pub(crate) faults_of_its_own: usize,
     /// The lengths in the packet do not add up.
     pub(crate) misshapen: bool,
     /// Bytes are left over behind the last field.
@@ -153,6 +155,15 @@ impl Trace for Judgement {
             WireSeverity::Warning => self.warnings += 1,
             WireSeverity::Fault => self.faults += 1,
         }
+        let is_of_a_cut = matches!(
+            fault.code,
+            Code::Truncated
+                | Code::EmptyPayload
+                | Code::PropertyLength
+                | Code::MissingAuthenticationMethod
+                | Code::AuthenticationDataWithoutMethod
+        ) || fault.code == Code::EmptyTopicName && fault.version == Version::V5;
+        self.faults_of_its_own += usize::from(!is_of_a_cut && fault.severity == WireSeverity::Fault);
         self.overfull |= fault.code == Code::TrailingBytes;
         self.misshapen |= matches!(
             fault.code,

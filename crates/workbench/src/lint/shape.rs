@@ -310,6 +310,10 @@ fn is_meant(shape: &Shape<'_>, guess: &Guess) -> bool {
         return false;
     }
     let Some(publish) = publish_of(&guess.repaired, version) else { return true };
+    let before = publish_of(part(shape.bytes, 0, shape.framed), version);
+    if before.is_some_and(|before| is_whole_payload(before.topic_name, before.payload)) {
+        return false;
+    }
     if is_whole_payload(publish.topic_name, publish.payload) {
         return true;
     }
@@ -319,18 +323,18 @@ fn is_meant(shape: &Shape<'_>, guess: &Guess) -> bool {
             | LintRule::RemainingLengthTooSmall
             | LintRule::RemainingLengthMissing
     );
-    let before = publish_of(part(shape.bytes, 0, shape.framed), version);
-    let was_whole = before.is_some_and(|before| is_whole_payload(before.topic_name, before.payload));
     let stray = shape.bytes.get(shape.framed..).unwrap_or_default();
     let continues = !stray.is_empty() && is_readable(publish.payload) && !stray.trim_ascii().is_empty();
-    !was_whole && is_believable(&publish) && (known || continues)
+    is_believable(&publish) && (known || continues)
 }
 
 /// Whether nothing that may still come could make this beginning a right packet: with what is there
 /// it ends where its type must end.
 pub(crate) fn is_complete_at(frame: &[u8], reading: &Reading) -> bool {
     let has_one_end = match reading.packet_type {
-        Some(PacketType::Connect | PacketType::Pingreq | PacketType::Pingresp) => true,
+        // In 3.1 user name and password may be left out although their flags are set.
+        Some(PacketType::Connect) => reading.version != Version::V3,
+        Some(PacketType::Pingreq | PacketType::Pingresp) => true,
         Some(
             PacketType::Connack
             | PacketType::Puback
