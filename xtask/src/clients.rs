@@ -38,6 +38,7 @@ const SUITES: &[Suite] = &[
         variables: &[("HEXMQ_TOOLS", "hexmq")],
     },
     Suite { name: "tshark agrees", script: "tshark_suite.py", variables: &[] },
+    Suite { name: "a page in a browser", script: "page_suite.mjs", variables: &[] },
 ];
 
 /// `cargo xtask clients`: what the suites need, a build, the suites.
@@ -96,8 +97,13 @@ impl Site {
         fs::write(&config, user).map_err(|error| format!("{}: {error}", config.display()))?;
         // The path of a socket is short everywhere, the path of a repository is not.
         let socket = std::env::temp_dir().join(format!("hexmq-{}.sock", std::process::id()));
+        let data = folder.join("data");
+        if data.exists() {
+            fs::remove_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
+        }
         let arguments = [
             format!("--config={}", config.display()),
+            format!("--data={}", data.display()),
             "--listen=mqtt://127.0.0.1:0".to_owned(),
             format!("--listen=unix://{}", socket.display()),
             "--http=off".to_owned(),

@@ -33,9 +33,10 @@ pub trait Listener: Send + Sync + 'static {
 }
 
 /// What a journal can do now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
     /// It keeps up.
+    #[default]
     Well,
     /// More waits to be written than it should: read on only from who adds nothing.
     Behind,

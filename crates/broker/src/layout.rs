@@ -88,17 +88,25 @@ fn parts<'a>(message: &'a Message<'_>, terms: &'a Terms<'_>, dup: bool, now: Now
     }
 }
 
+/// What a packet is beside its message and terms.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    pub(crate) dup: bool,
+    /// It may set a Topic Alias, or use one: not if other packets may overtake it.
+    pub(crate) aliases: bool,
+}
+
 /// Encodes for one receiver, with its Topic Aliases.
 pub(crate) fn encode_for(
     connected: &mut Connected,
     message: &Message<'_>,
     terms: &Terms<'_>,
-    dup: bool,
+    form: Form,
     now: Now,
     buffer: &mut Vec<u8>,
 ) -> Option<usize> {
-    let mut parts = parts(message, terms, dup, now);
-    if let Some(aliases) = &mut connected.aliases {
+    let mut parts = parts(message, terms, form.dup, now);
+    if let Some(aliases) = connected.aliases.as_mut().filter(|_| form.aliases) {
         // An alias is only assigned in a packet that is sure to be sent.
         let bound = message.topic.len() + message.properties.len() + message.payload.len();
         let small =

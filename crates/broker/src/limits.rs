@@ -29,6 +29,8 @@ pub struct Limits {
     pub write_buffer_bytes: usize,
     /// Retained messages. More: a new topic is not retained (0x97).
     pub retained_messages: u64,
+    /// Bytes of retained messages (topic, properties and payload). More: a message is not retained (0x97).
+    pub retained_bytes: u64,
     /// Bytes of properties and payloads of retained messages in memory, while a store has them as well. More:
     /// those set last are read back from it when they are wanted.
     pub retained_memory_bytes: u64,
@@ -63,6 +65,7 @@ impl Default for Limits {
             store_full_timeout_ms: 60_000,
             write_buffer_bytes: 4 << 20,
             retained_messages: 1_000_000,
+            retained_bytes: 16 << 30,
             retained_memory_bytes: 256 << 20,
             subscriptions_per_session: 100_000,
             topic_depth: 128,

@@ -11,7 +11,7 @@ use hexmq_wire::{
 };
 
 use crate::connection::{Connection, Stage};
-use crate::layout::{Layouts, Terms, encode_for};
+use crate::layout::{Form, Layouts, Terms, encode_for};
 use crate::matches::{Chosen, Receiver};
 use crate::message::{MessageId, Messages};
 use crate::session::{Extra, Granted, Outgoing, Session};
@@ -172,16 +172,18 @@ impl Residents {
         let version = connected.version;
         let stored = terms.qos != QoS::AtMostOnce
             && self.sessions.at(slot).is_some_and(|session| session.stored.is_some());
+        let promise = stored && terms.qos == QoS::ExactlyOnce;
         let plain = terms.subscription_identifiers.is_empty()
-            && connected.aliases.as_ref().is_none_or(|aliases| aliases.outgoing.maximum() == 0);
-        let buffer = open_output(conn, stored && terms.qos == QoS::ExactlyOnce, out);
+            && (promise || connected.aliases.as_ref().is_none_or(|aliases| aliases.outgoing.maximum() == 0));
+        let buffer = open_output(conn, promise, out);
         let start = buffer.len();
         let identifier_at = if plain {
             let layout = self.layouts.make(outbound.message, terms, version, outbound.now);
             buffer.extend_from_slice(self.layouts.bytes(layout));
             layout.identifier_at.map(|at| start + at as usize)
         } else {
-            encode_for(connected, outbound.message, terms, false, outbound.now, buffer)
+            let form = Form { dup: false, aliases: !promise };
+            encode_for(connected, outbound.message, terms, form, outbound.now, buffer)
         };
         let size = buffer.len() - start;
         if size as u64 > u64::from(connected.maximum_packet_size) {
@@ -224,7 +226,13 @@ impl Residents {
         Outgoing { message: self.messages.share(kept), qos: terms.qos, retain: terms.retain, place, extra }
     }
 
-    pub(crate) fn enqueue(
+    fn enqueue(&mut self, slot: u32, terms: &Terms<'_>, outbound: &mut Outbound<'_>, out: &mut impl Sink) {
+        self.append(slot, terms, outbound, out);
+        self.bound_queue(slot, out);
+    }
+
+    /// Puts a message at the end of a queue, whatever its bound.
+    pub(crate) fn append(
         &mut self,
         slot: u32,
         terms: &Terms<'_>,
@@ -236,7 +244,6 @@ impl Residents {
             self.persist_queued(slot, place, terms, None, outbound, out);
             if self.leaves_in_store(slot, place, outbound.message) {
                 self.census.messages_queued += 1;
-                self.bound_queue(slot, out);
                 return;
             }
         }
@@ -248,7 +255,6 @@ impl Residents {
         session.queue.push(outgoing, &self.messages);
         self.census.messages_queued += 1;
         session.show_room();
-        self.bound_queue(slot, out);
     }
 
     /// The oldest go when the queue is too long.
@@ -390,10 +396,11 @@ impl Residents {
         };
         // What goes out again has its identifier in the store already.
         let promise = outgoing.place != 0 && again.is_none() && outgoing.qos == QoS::ExactlyOnce;
+        let form = Form { dup: again.is_some(), aliases: !promise };
         let buffer = open_output(conn, promise, out);
         let start = buffer.len();
         // [V4 MQTT-3.3.1-1, V5 MQTT-3.3.1-1]
-        let identifier_at = encode_for(connected, &message, &terms, again.is_some(), now, buffer);
+        let identifier_at = encode_for(connected, &message, &terms, form, now, buffer);
         let size = buffer.len() - start;
         if size as u64 > u64::from(connected.maximum_packet_size) {
             // [V5 MQTT-3.1.2-25] As if it had been delivered.

@@ -33,7 +33,7 @@ impl Shared {
         let shards = shards.max(1);
         let bounds = RetainedBounds {
             messages_max: usize::try_from(limits.retained_messages).unwrap_or(usize::MAX),
-            bytes_max: usize::MAX,
+            bytes_max: usize::try_from(limits.retained_bytes).unwrap_or(usize::MAX),
             memory_bytes_max: usize::try_from(limits.retained_memory_bytes).unwrap_or(usize::MAX),
         };
         Shared {

@@ -341,7 +341,7 @@ fn the_api_tells_status_to_the_administrator() {
     let (code, body) = server.http("GET", "/api/v1/status", true, "");
     assert_eq!(code, 200, "{body}");
     let status: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!(status["durability"], "memory");
+    assert_eq!(status["durability"], "disk");
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(status["clients"], serde_json::json!({"connected": 1, "sessions": 1}));
     assert_eq!(status["messages"]["received"], 1);
@@ -386,6 +386,12 @@ fn the_api_explains_packets() {
     assert_eq!(answer["packets"][1]["type"], "PINGRESP");
     assert_eq!(answer["packets"][1]["offset"], 2);
     assert!(answer["rest"].is_null());
+    // A `$dp` upload whose length is that of nothing: the standard has no objection, the cloud has.
+    let (_, body) = explain("{\"hex\":\"300f 0003246470 0300407b2261223a317d\",\"secret\":\"unused\"}");
+    let answer: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(answer["packets"][0]["faults"], serde_json::json!([]));
+    assert_eq!(answer["packets"][0]["dialect"]["name"], "onenet");
+    assert_eq!(answer["packets"][0]["dialect"]["faults"][0]["code"], "dp_length");
     let large = format!("{{\"hex\":\"{}\"}}", "00".repeat(600_000));
     for (body, status, name) in [
         ("", 400, "bad_request"),

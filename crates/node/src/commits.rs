@@ -44,6 +44,9 @@ pub(crate) struct Promises {
     gated: Vec<ConnId>,
 }
 
+/// A commit that has grown to this is handed over within the turn, between two packets.
+const COMMIT_BYTES: usize = 8 << 20;
+
 /// Emptied promises that are kept, and how large they may be.
 const SPARE_MAX: usize = 4;
 const SPARE_BYTES: usize = 256 << 10;
@@ -125,6 +128,12 @@ impl Commits {
 
     pub(crate) fn fetch(&mut self, fetch: Fetch) {
         self.fetches.push(fetch);
+    }
+
+    /// Whether so much has changed that it is better handed over within the turn.
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.records.len() >= COMMIT_BYTES
     }
 
     /// Whether something of this turn is still to be handed over.

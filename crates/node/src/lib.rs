@@ -27,7 +27,7 @@ mod witness;
 
 pub use authority::{Authority, Decision};
 pub use clock::Clock;
-pub use node::{Counted, GiveBack, Handle, Node, Setup, StoreSetup};
+pub use node::{Counted, Handle, Node, OpenStore, Setup, StoreSetup};
 pub use tap::{Notice, Tap};
 pub use tape::Tape;
 pub use witness::{Grounds, Rejection};

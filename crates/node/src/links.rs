@@ -92,14 +92,7 @@ pub(crate) fn conn(token: Token) -> ConnId {
 }
 
 impl Links {
-    pub(crate) fn new(
-        me: ShardId,
-        shards: u16,
-        low_mark: usize,
-        now: Now,
-        commits: Option<Box<Commits>>,
-        outside: Outside,
-    ) -> Links {
+    pub(crate) fn new(me: ShardId, shards: u16, low_mark: usize, now: Now, outside: Outside) -> Links {
         Links {
             me,
             now,
@@ -116,7 +109,7 @@ impl Links {
             pool: Pool::default(),
             void: Vec::new(),
             low_mark,
-            commits,
+            commits: None,
             taping: false,
             witness: Witness::default(),
             outside,

@@ -48,17 +48,15 @@ pub struct Setup {
     pub store: Option<StoreSetup>,
 }
 
-/// Gives what a store holds to a server that starts.
-pub type GiveBack = Box<dyn FnOnce(&mut dyn Restore) -> io::Result<()> + Send>;
+/// Gives what a store holds to shards that do not run yet, and then takes their commits.
+pub type OpenStore = Box<dyn FnOnce(&mut dyn Restore) -> io::Result<Arc<dyn Journal>> + Send>;
 
 /// A store, and what it holds.
 pub struct StoreSetup {
-    /// Takes the commits.
-    pub journal: Arc<dyn Journal>,
     /// The numbers it has given out. Its seed takes the place of that of the [`Setup`].
     pub numbers: Numbers,
-    /// Gives back what it holds.
-    pub give_back: GiveBack,
+    /// Begins with it.
+    pub open: OpenStore,
 }
 
 impl std::fmt::Debug for Setup {
@@ -112,7 +110,6 @@ impl Node {
             Some(store) => shared.with_store(&store.numbers),
             None => shared,
         });
-        let journal = store.as_ref().map(|store| Arc::clone(&store.journal));
         let connections = Arc::new(AtomicUsize::new(0));
         let (desk, _) = Desk::start(setup.authority_threads)?;
         let polls: io::Result<Vec<Poll>> = (0..shared.shards).map(|_| Poll::new()).collect();
@@ -146,7 +143,6 @@ impl Node {
                 outside,
                 listeners,
                 &mailboxes,
-                journal.clone(),
             )?);
         }
         if let Some(store) = store {
@@ -273,12 +269,15 @@ impl StoreListener for Ear {
     }
 }
 
-/// Puts what the store holds into shards that do not run yet.
+/// Puts what the store holds into shards that do not run yet, and has them store from then on.
 fn restore(store: StoreSetup, handle: &Handle, loops: &mut [ShardLoop], now: Now) -> io::Result<()> {
-    store.journal.attach(Arc::new(Ear(Arc::clone(&handle.mailboxes))));
     let mut restorer = Restorer::new(loops.iter_mut().map(|one| &mut one.shard).collect(), now);
-    (store.give_back)(&mut restorer)?;
+    let journal = (store.open)(&mut restorer)?;
     let mut first = restorer.finish();
+    journal.attach(Arc::new(Ear(Arc::clone(&handle.mailboxes))));
+    for one in loops.iter_mut() {
+        one.links.commits = Some(Box::new(Commits::new(one.me, Arc::clone(&journal))));
+    }
     if let Some(commits) = loops.first_mut().and_then(|one| one.links.commits.as_mut()) {
         commits.begin(&mut first);
     }
@@ -295,7 +294,6 @@ fn assemble(
     outside: Outside,
     listeners: &[Listener],
     mailboxes: &Arc<[Arc<Mailbox>]>,
-    journal: Option<Arc<dyn Journal>>,
 ) -> io::Result<ShardLoop> {
     let mut gates = Vec::with_capacity(listeners.len());
     for (n, listener) in listeners.iter().enumerate() {
@@ -310,14 +308,7 @@ fn assemble(
         shards: shared.shards,
         seed: shared.seed,
         shard: Shard::new(me, Arc::clone(&setup.limits), Arc::clone(shared), now),
-        links: Links::new(
-            me,
-            shared.shards,
-            low_mark(&setup.limits),
-            now,
-            journal.map(|journal| Box::new(Commits::new(me, journal))),
-            outside,
-        ),
+        links: Links::new(me, shared.shards, low_mark(&setup.limits), now, outside),
         poll,
         mailboxes: Arc::clone(mailboxes),
         gates,

@@ -277,7 +277,11 @@ impl ShardLoop {
                 links.get_mut(conn).and_then(Link::leave_lobby);
             }
             let now = links.now;
-            match shard.receive(conn, frame, now, links) {
+            let flow = shard.receive(conn, frame, now, links);
+            if let Some(commits) = links.commits.as_mut().filter(|commits| commits.is_large()) {
+                commits.seal();
+            }
+            match flow {
                 Flow::Continue if greeted => ControlFlow::Continue(()),
                 Flow::Continue => {
                     links.keep_first(conn, frame, false);

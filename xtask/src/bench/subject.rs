@@ -55,7 +55,8 @@ impl Subject {
 /// Our server on a free port.
 pub(super) fn serve(profile: Profile, shards: u32) -> Result<Server, String> {
     let shards = format!("--shards={shards}");
-    let arguments = ["--listen=mqtt://127.0.0.1:0", "--http=off", "--log=warn", &shards].map(str::to_owned);
+    let arguments = ["--listen=mqtt://127.0.0.1:0", "--http=off", "--log=warn", "--ephemeral", &shards]
+        .map(str::to_owned);
     fs::create_dir_all(place::tools()).map_err(|error| error.to_string())?;
     Server::start(&place::program("hexmq", profile), &arguments, &place::tools().join("bench-server.log"))
 }

@@ -208,7 +208,7 @@ impl Shard {
                     group: 0,
                 };
                 if was_there && terms.qos != QoS::AtMostOnce {
-                    self.residents.enqueue(*slot, &terms, &mut outbound, out);
+                    self.residents.append(*slot, &terms, &mut outbound, out);
                 }
             }
         } else if let Some(choice) = matches.groups.iter_mut().find(|choice| choice.id == group)
@@ -222,7 +222,7 @@ impl Shard {
                 group,
             };
             if terms.qos != QoS::AtMostOnce {
-                self.residents.enqueue(chosen.session.slot, &terms, &mut outbound, out);
+                self.residents.append(chosen.session.slot, &terms, &mut outbound, out);
             }
         }
         self.residents.finish(outbound);

@@ -20,14 +20,16 @@ pub(crate) struct Config {
     pub(crate) listen: Vec<Endpoint>,
     /// Where the API is served.
     pub(crate) http: HttpAddress,
-    /// The directory for what is durable, made at start if it was asked for.
+    /// The directory for what is durable, made at start unless nothing is.
     pub(crate) data: PathBuf,
-    /// Whether `data` was asked for and is to be made.
-    pub(crate) make_data: bool,
     /// Keep nothing.
     pub(crate) ephemeral: bool,
     /// When acknowledgements are given.
     pub(crate) durability: Durability,
+    /// How long an acknowledgement may wait for others.
+    pub(crate) sync_delay: Duration,
+    /// Bytes the store may take.
+    pub(crate) store_bytes: Option<u64>,
     /// Data-plane threads.
     pub(crate) shards: NonZeroU16,
     /// Whether clients without credentials may come from anywhere.
@@ -76,10 +78,11 @@ impl Config {
                 Some(http) => http,
                 None => DEFAULT_HTTP.parse().map_err(|error| ConfigError::key("http", error))?,
             },
-            make_data: given.data.is_some() && given.ephemeral != Some(true),
             data: given.data.clone().unwrap_or_else(|| PathBuf::from("hexmq-data")),
             ephemeral: given.ephemeral.unwrap_or(false),
-            durability: given.durability.unwrap_or(Durability::Memory),
+            durability: durability(&given)?,
+            sync_delay: sync_delay(given.sync_delay)?,
+            store_bytes: given.store_bytes.map(|size| size.0),
             shards: shards(given.shards)?,
             allow_anonymous: given.allow_anonymous.unwrap_or(false),
             admin_password: given.admin_password.clone(),
@@ -98,6 +101,9 @@ impl Config {
             ("listen", self.listen != new.listen),
             ("http", self.http != new.http),
             ("data", self.data != new.data),
+            ("durability", self.durability != new.durability),
+            ("sync_delay", self.sync_delay != new.sync_delay),
+            ("store_bytes", self.store_bytes != new.store_bytes),
             ("shards", self.shards != new.shards),
             ("admin_password", self.admin_password != new.admin_password),
             ("clients", self.clients != new.clients),
@@ -107,6 +113,8 @@ impl Config {
             ("recorder_watch_bytes", self.recorder.watch_bytes != new.recorder.watch_bytes),
             ("recorder_bytes", self.recorder.watches_bytes != new.recorder.watches_bytes),
             ("retained_messages", self.limits.retained_messages != new.limits.retained_messages),
+            ("retained_bytes", self.limits.retained_bytes != new.limits.retained_bytes),
+            ("retained_memory_bytes", self.limits.retained_memory_bytes != new.limits.retained_memory_bytes),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -128,6 +136,29 @@ fn listen(urls: Option<&[String]>) -> Result<Vec<Endpoint>, ConfigError> {
         endpoints.push(endpoint);
     }
     Ok(endpoints)
+}
+
+fn durability(given: &Settings) -> Result<Durability, ConfigError> {
+    match (given.ephemeral, given.durability) {
+        (Some(true), Some(promised @ (Durability::Disk | Durability::Process))) => {
+            let why = format!("`{promised}` cannot be promised: `ephemeral` keeps nothing");
+            Err(ConfigError::key("durability", why).hint("leave one of the two out"))
+        }
+        (Some(true), _) => Ok(Durability::Memory),
+        (_, given) => Ok(given.unwrap_or(Durability::Disk)),
+    }
+}
+
+/// Longer than this, clients would take the wait for a fault.
+const SYNC_DELAY_MAX_MS: u64 = 5_000;
+
+fn sync_delay(given: Option<Span>) -> Result<Duration, ConfigError> {
+    match given {
+        Some(span) if span.as_ms() > SYNC_DELAY_MAX_MS => {
+            Err(ConfigError::key("sync_delay", format!("{span} is too long; at most 5s")))
+        }
+        given => Ok(given.map_or(Duration::ZERO, |span| span.0)),
+    }
 }
 
 fn shards(given: Option<NonZeroU16>) -> Result<NonZeroU16, ConfigError> {
@@ -176,6 +207,7 @@ fn limits(given: &Settings) -> Result<Limits, ConfigError> {
     positive("session_queue_messages", queue_messages.into())?;
     positive("session_queue_bytes", queue_bytes)?;
     positive("topic_depth", topic_depth.into())?;
+    let store_full_timeout_ms = at_least("store_full_timeout", given.store_full_timeout, "60s", 100)?.as_ms();
     Ok(Limits {
         maximum_packet_size: packet,
         receive_maximum,
@@ -183,6 +215,10 @@ fn limits(given: &Settings) -> Result<Limits, ConfigError> {
         in_flight_per_session: in_flight,
         session_queue_messages: queue_messages,
         session_queue_bytes: queue_bytes,
+        queue_memory_bytes: given.queue_memory_bytes.map_or(base.queue_memory_bytes, |size| size.0),
+        store_full_timeout_ms,
+        retained_bytes: given.retained_bytes.map_or(base.retained_bytes, |size| size.0),
+        retained_memory_bytes: given.retained_memory_bytes.map_or(base.retained_memory_bytes, |size| size.0),
         write_buffer_bytes: write_buffer(given.write_buffer_bytes, base.write_buffer_bytes)?,
         retained_messages: given.retained_messages.unwrap_or(base.retained_messages),
         subscriptions_per_session: given.subscriptions_per_session.unwrap_or(base.subscriptions_per_session),
@@ -272,11 +308,13 @@ impl fmt::Display for Config {
             self.listen.iter().map(|endpoint| format!("{:?}", endpoint.to_string())).collect();
         writeln!(f, "listen = [{}]", listen.join(", "))?;
         writeln!(f, "http = \"{}\"", self.http)?;
-        if self.make_data {
-            writeln!(f, "data = {:?}", self.data.display().to_string())?;
-        }
+        writeln!(f, "data = {:?}", self.data.display().to_string())?;
         writeln!(f, "ephemeral = {}", self.ephemeral)?;
         writeln!(f, "durability = \"{}\"", self.durability)?;
+        writeln!(f, "sync_delay = \"{}\"", Span(self.sync_delay))?;
+        if let Some(bytes) = self.store_bytes {
+            writeln!(f, "store_bytes = \"{}\"", ByteSize(bytes))?;
+        }
         writeln!(f, "shards = {}", self.shards)?;
         writeln!(f, "allow_anonymous = {}", self.allow_anonymous)?;
         match self.admin_password {
@@ -306,8 +344,13 @@ fn write_limits(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
     writeln!(f, "in_flight_per_session = {}", limits.in_flight_per_session)?;
     writeln!(f, "session_queue_messages = {}", limits.session_queue_messages)?;
     writeln!(f, "session_queue_bytes = \"{}\"", ByteSize(limits.session_queue_bytes))?;
+    writeln!(f, "queue_memory_bytes = \"{}\"", ByteSize(limits.queue_memory_bytes))?;
+    let timeout = Span(Duration::from_millis(limits.store_full_timeout_ms));
+    writeln!(f, "store_full_timeout = \"{timeout}\"")?;
     writeln!(f, "write_buffer_bytes = \"{}\"", ByteSize(limits.write_buffer_bytes as u64))?;
     writeln!(f, "retained_messages = {}", limits.retained_messages)?;
+    writeln!(f, "retained_bytes = \"{}\"", ByteSize(limits.retained_bytes))?;
+    writeln!(f, "retained_memory_bytes = \"{}\"", ByteSize(limits.retained_memory_bytes))?;
     writeln!(f, "subscriptions_per_session = {}", limits.subscriptions_per_session)?;
     writeln!(f, "topic_depth = {}", limits.topic_depth)?;
     if let Some(s) = limits.session_expiry_max_s {

@@ -35,17 +35,26 @@ settings! {
     #[arg(long, value_name = "ADDR")]
     http: HttpAddress,
 
-    /// Directory for everything durable; this build keeps nothing there yet [default: hexmq-data]
+    /// Directory for everything durable [default: hexmq-data]
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
 
-    /// Keep nothing
+    /// Keep nothing: the same as --durability memory, and nothing is written anywhere
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     ephemeral: bool,
 
-    /// When a message is acknowledged; this build has `memory` only [default: memory]
+    /// When a message is acknowledged: `disk` (it is on disk), `process` (the operating system has it, so it
+    /// outlives this process) or `memory` (it is lost when the server ends) [default: disk]
     #[arg(long, value_name = "MODE")]
     durability: Durability,
+
+    /// How long an acknowledgement may wait for others, so that one sync serves them all [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    sync_delay: Span,
+
+    /// How long a client may wait for an acknowledgement while the store cannot write [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    store_full_timeout: Span,
 
     /// Data-plane threads [default: cores]
     #[arg(long, value_name = "N")]
@@ -95,6 +104,11 @@ settings! {
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     session_queue_bytes: ByteSize,
 
+    /// Bytes of waiting messages each data-plane thread keeps in memory; more are read back from the store
+    /// when their time comes [default: 64MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    queue_memory_bytes: ByteSize,
+
     /// Bytes that wait for one connection to become writable [default: 4MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     write_buffer_bytes: ByteSize,
@@ -102,6 +116,19 @@ settings! {
     /// Retained messages [default: 1000000]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     retained_messages: u64,
+
+    /// Bytes of retained messages; more are not retained [default: 16GiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    retained_bytes: ByteSize,
+
+    /// Bytes of retained messages kept in memory; more are read back from the store when they are wanted
+    /// [default: 256MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    retained_memory_bytes: ByteSize,
+
+    /// Bytes the store may take on disk; more is as if the disk were full [default: what the disk has]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    store_bytes: ByteSize,
 
     /// Subscriptions of one session [default: 100000]
     #[arg(long, value_name = "N", help_heading = "Limits")]

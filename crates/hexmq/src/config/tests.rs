@@ -34,8 +34,8 @@ fn nothing_given_is_the_documented_default() {
     let config = resolve(&[], "").expect("a configuration");
     assert_eq!(config.listen.iter().map(ToString::to_string).collect::<Vec<_>>(), ["mqtt://127.0.0.1:1883"]);
     assert_eq!(config.http.to_string(), "127.0.0.1:18083");
-    assert_eq!(config.durability, Durability::Memory);
-    assert!(!config.allow_anonymous && !config.ephemeral && !config.make_data);
+    assert_eq!(config.durability, Durability::Disk);
+    assert!(!config.allow_anonymous && !config.ephemeral);
     assert_eq!(config.limits, hexmq_broker::Limits::default());
     assert_eq!(config.write_timeout.as_secs(), 60);
 }
@@ -151,11 +151,15 @@ fn bounds_that_let_nothing_pass_are_refused() {
 #[test]
 fn durability_that_cannot_be_kept_is_refused() {
     for mode in ["disk", "process"] {
-        let error = refused(&format!("durability = \"{mode}\""));
-        assert!(error.contains("in memory only"), "{error}");
-        assert!(flags(&["--durability", mode]).is_err());
+        let error = refused(&format!("ephemeral = true\ndurability = \"{mode}\""));
+        assert!(error.contains("keeps nothing"), "{error}");
+        let kept = resolve(&["--durability", mode], "").expect("a configuration");
+        assert_eq!(kept.durability.name(), mode);
     }
-    assert!(resolve(&["--durability", "memory"], "").is_ok());
+    let nothing = resolve(&["--ephemeral"], "").expect("a configuration");
+    assert_eq!(nothing.durability, Durability::Memory);
+    assert!(refused("durability = \"tape\"").contains("`disk`, `process` and `memory`"));
+    assert!(refused("sync_delay = \"1h\"").contains("at most 5s"));
 }
 
 #[test]

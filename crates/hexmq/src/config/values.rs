@@ -10,8 +10,32 @@ use tracing::level_filters::LevelFilter;
 /// When an acknowledgement is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
+    /// Once it is on disk: it outlives a power cut.
+    Disk,
+    /// Once the operating system has it: it outlives this process, but not the machine.
+    Process,
     /// Once the message is in memory: a crash or a restart loses it.
     Memory,
+}
+
+impl Durability {
+    /// The stable name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Durability::Disk => "disk",
+            Durability::Process => "process",
+            Durability::Memory => "memory",
+        }
+    }
+
+    /// What an acknowledgement promises, in words.
+    pub(crate) const fn promise(self) -> &'static str {
+        match self {
+            Durability::Disk => "what is acknowledged is on disk",
+            Durability::Process => "what is acknowledged outlives this process, but not a power cut",
+            Durability::Memory => "a restart forgets sessions, queues and retained messages",
+        }
+    }
 }
 
 impl FromStr for Durability {
@@ -19,22 +43,17 @@ impl FromStr for Durability {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
+            "disk" => Ok(Durability::Disk),
+            "process" => Ok(Durability::Process),
             "memory" => Ok(Durability::Memory),
-            // Refused instead of accepted and not kept: an acknowledgement is a promise.
-            "disk" | "process" => Err(format!(
-                "this build keeps sessions, queues and retained messages in memory only and cannot promise \
-                 `{text}`; use `memory`"
-            )),
-            _ => Err(format!("`{text}` is not a durability; this build has `memory`")),
+            _ => Err(format!("`{text}` is not a durability; there are `disk`, `process` and `memory`")),
         }
     }
 }
 
 impl fmt::Display for Durability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Durability::Memory => f.write_str("memory"),
-        }
+        f.write_str(self.name())
     }
 }
 

@@ -49,8 +49,6 @@ impl Backend for NodeBackend {
     }
 
     fn durability(&self) -> &'static str {
-        match self.durability {
-            Durability::Memory => "memory",
-        }
+        self.durability.name()
     }
 }

@@ -7,6 +7,7 @@ mod backend;
 mod log;
 mod notify;
 mod signals;
+pub(crate) mod store;
 mod tap;
 mod users;
 
@@ -17,7 +18,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use hexmq_http::{AdminPassword, Server, Service};
-use hexmq_node::{Node, Setup};
+use hexmq_node::{Node, Setup, StoreSetup};
 use hexmq_observe::Observer;
 use hexmq_observe::recorder::Recorder;
 use hexmq_transport::{Listener, descriptor_limit, raise_descriptor_limit};
@@ -45,14 +46,13 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
     }
     let listeners = bind(config)?;
     let http = bind_http(config)?;
-    if config.make_data {
-        std::fs::create_dir_all(&config.data)
-            .map_err(|error| format!("cannot make {}: {error}", config.data.display()))?;
-    }
     let users = Arc::new(Users::new(config).map_err(|error| format!("no randomness: {error}"))?);
     let urls = listeners.iter().map(|listener| listener.url().into_boxed_str()).collect();
     let observer = Arc::new(Observer::new(Recorder::new(config.recorder, urls)));
-    let node = start_node(config, &users, &observer, &listeners)?;
+    let seed = getrandom::u64().map_err(|error| format!("no randomness: {error}"))?;
+    let (store, keeper) = store::open(config, seed, &observer)?.unzip();
+    let node = start_node(config, seed, store, &users, &observer, &listeners)?;
+    let keeper = keeper.and_then(|keeper| keeper.get().cloned());
     let password = match &config.admin_password {
         Some(password) => password.0.clone(),
         None => generated_password().map_err(|error| format!("no randomness: {error}"))?,
@@ -71,6 +71,11 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
     drop(control);
     drop(listeners);
     node.stop();
+    if let Some(keeper) = keeper
+        && let Err(error) = keeper.stop()
+    {
+        tracing::error!("the store could not be closed: {error}; what was not acknowledged may be lost");
+    }
     tracing::info!("stopped");
     log.flush();
     outcome
@@ -95,6 +100,8 @@ fn bind_http(config: &Config) -> Result<Option<TcpListener>, String> {
 
 fn start_node(
     config: &Config,
+    seed: u64,
+    store: Option<StoreSetup>,
     users: &Arc<Users>,
     observer: &Arc<Observer>,
     listeners: &[Listener],
@@ -110,11 +117,11 @@ fn start_node(
         clients_max: usize::try_from(clients_max).unwrap_or(usize::MAX),
         write_timeout: config.write_timeout,
         lane_bytes_max: LANE_BYTES_MAX,
-        seed: getrandom::u64().map_err(|error| format!("no randomness: {error}"))?,
+        seed,
         authority_threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
         authority: Arc::clone(users) as _,
         tap: Arc::new(ObserverTap(Arc::clone(observer))),
-        store: None,
+        store,
     };
     Node::start(setup, listeners).map_err(|error| format!("cannot start the shards: {error}"))
 }
@@ -153,9 +160,10 @@ fn announce(
     password: &str,
 ) -> std::io::Result<()> {
     eprintln!(
-        "hexmq {}: durability {} (a restart forgets sessions, queues and retained messages), {} shards",
+        "hexmq {}: durability {} ({}), {} shards",
         env!("CARGO_PKG_VERSION"),
         config.durability,
+        config.durability.promise(),
         config.shards
     );
     let anonymous = if config.allow_anonymous { "from anywhere" } else { "from this machine only" };

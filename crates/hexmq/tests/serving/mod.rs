@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A running `hexmq serve`. It is killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    /// Where it runs, and keeps its data unless it is told otherwise.
+    folder: PathBuf,
     /// The lines of stdout before `ready`.
     pub(crate) listening: Vec<String>,
     log: Receiver<String>,
@@ -30,7 +34,12 @@ impl Server {
 
     /// Starts a command that ends up as a server.
     pub(crate) fn spawn(mut command: Command) -> Server {
-        command.env_remove("HEXMQ_ADMIN_PASSWORD");
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Relaxed);
+        let folder =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("serve-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        command.env_remove("HEXMQ_ADMIN_PASSWORD").current_dir(&folder);
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");
         let (sender, log) = channel();
@@ -52,7 +61,7 @@ impl Server {
             }
             listening.push(line);
         }
-        let server = Server { child, listening, log };
+        let server = Server { child, folder, listening, log };
         assert!(ready, "{:?} {:?}", server.listening, server.log.iter().collect::<Vec<_>>());
         server
     }
@@ -138,6 +147,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) struct Server {
     child: Child,
     port: u16,
     config: PathBuf,
+    data: PathBuf,
 }
 
 /// What makes two cases want the same server.
@@ -75,10 +76,15 @@ impl Server {
         let config = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("transcripts-{}-{number}.toml", std::process::id()));
         std::fs::write(&config, wish.config()).map_err(|error| format!("{}: {error}", config.display()))?;
+        // A session that outlives its connection is on disk when CONNACK says so, and the transcript goes on as if
+        // it were in memory.
+        let data = config.with_extension("data");
         let mut child = Command::new(env!("CARGO_BIN_EXE_hexmq"))
             .args(["serve", "--listen=mqtt://0.0.0.0:0", "--http=off", "--admin-password=pw", "--log=off"])
             .arg("--config")
             .arg(&config)
+            .arg("--data")
+            .arg(&data)
             .args(&wish.arguments)
             .env_remove("NOTIFY_SOCKET")
             .stdout(Stdio::piped())
@@ -96,7 +102,7 @@ impl Server {
             }
         }
         match port {
-            Some(port) => Ok(Server { child, port, config }),
+            Some(port) => Ok(Server { child, port, config, data }),
             None => {
                 let _ = child.kill();
                 let output = child.wait_with_output().map(|output| output.stderr).unwrap_or_default();
@@ -125,6 +131,7 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.config);
+        let _ = std::fs::remove_dir_all(&self.data);
     }
 }
 

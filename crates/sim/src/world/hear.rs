@@ -358,10 +358,24 @@ impl World {
             self.wires.iter().enumerate().filter(|(other, _)| *other != wire).map(|(_, other)| other);
         let accepted = others
             .filter(|other| other.client == client && other.story.accepted_at.is_some_and(|then| then <= at));
+        // The server has let it in, perhaps, and the client has not heard.
+        let unheard = self.wires.iter().enumerate().any(|(other, unheard)| {
+            let story = &unheard.story;
+            other != wire
+                && unheard.client == client
+                && story.gated_at.is_some()
+                && story.accepted_at.is_none()
+        });
+        if unheard {
+            return None;
+        }
         let Some(last) = accepted.max_by_key(|other| other.story.accepted_at) else { return Some(false) };
+        // The beginning of its end may be forgotten.
+        let cut = self.ledger.cuts.iter().any(|cut| last.story.accepted_at.is_some_and(|then| then <= *cut));
         match (last.story.keeps, last.story.ended_at) {
             (Keeps::Nothing, _) => Some(false),
             (Keeps::Forever, _) | (Keeps::ForSeconds(_), None) => Some(true),
+            (Keeps::ForSeconds(_), Some(_)) if cut => None,
             (Keeps::ForSeconds(seconds), Some(ended)) => {
                 let ends = ended + u64::from(seconds) * 1000;
                 if at < ends {

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hexmq_broker::{
-    Answer, Batch, CloseReason, ConnId, DropReason, Event, HoldId, Partial, Permit, Question, Shard, ShardId,
-    Sink,
+    Answer, Batch, CloseReason, Condition, ConnId, DropReason, Event, Fetch, HoldId, Partial, Permit,
+    Question, Record, Shard, ShardId, Sink,
 };
 use hexmq_wire::{Framer, QoS};
 
@@ -18,6 +18,41 @@ pub(super) struct Host {
     pub(super) lanes: Vec<Lane>,
     pub(super) questions: VecDeque<(HoldId, Answer)>,
     pub(super) work_scheduled: bool,
+    pub(super) commits: Commits,
+}
+
+/// What a shard has given its store, and what waits for it to be safe.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    /// The server has a store.
+    pub(super) stores: bool,
+    pub(super) records: Vec<u8>,
+    /// Promised in this turn.
+    pub(super) promises: Vec<(ConnKey, Promise)>,
+    /// Promised before: behind which place in the log, to whom, what.
+    pub(super) pending: VecDeque<(u64, ConnKey, Promise)>,
+    /// Behind the last commit in the log.
+    pub(super) last: u64,
+    pub(super) fetches: VecDeque<Fetch>,
+    /// Of those, the ones whose answer is on its way.
+    pub(super) fetching: usize,
+    pub(super) condition: Condition,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Promise {
+    /// A packet.
+    Packet(Vec<u8>),
+    /// Everything: the connection is held back.
+    Gate,
+}
+
+impl Commits {
+    pub(super) fn promised(&self, conn: ConnKey) -> bool {
+        let before = self.pending.iter().map(|(_, to, promise)| (to, promise));
+        let now = self.promises.iter().map(|(to, promise)| (to, promise));
+        before.chain(now).any(|(to, promise)| *to == conn && *promise != Promise::Gate)
+    }
 }
 
 /// [`ConnId`] with an order.
@@ -44,6 +79,8 @@ pub(super) struct Link {
     pub(super) ends: bool,
     /// Its first packet decides where it goes.
     pub(super) lobby: bool,
+    /// Nothing leaves before the store has what it rests on.
+    pub(super) gated: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +118,7 @@ impl Link {
             high: false,
             ends: false,
             lobby,
+            gated: false,
         }
     }
 }
@@ -105,6 +143,7 @@ pub(super) struct Outputs<'h> {
     pub(super) resumed: &'h mut Vec<ConnKey>,
     pub(super) answer_later: bool,
     pub(super) asked: bool,
+    pub(super) commits: &'h mut Commits,
     /// Output for a connection that is gone.
     pub(super) nowhere: Vec<u8>,
 }
@@ -129,6 +168,9 @@ impl Sink for Outputs<'_> {
 
     fn close(&mut self, conn: ConnId, reason: CloseReason) {
         if let Some(link) = self.links.get_mut(&key(conn)) {
+            if std::mem::take(&mut link.gated) {
+                link.output.clear();
+            }
             link.closing = Some(reason);
             self.dirty.insert(key(conn));
             self.told.push(Told::Closed { conn: key(conn), reason });
@@ -160,6 +202,41 @@ impl Sink for Outputs<'_> {
         self.asked = true;
         self.questions.push_back((hold, answer));
         None
+    }
+
+    fn persist(&mut self, record: &Record<'_>) {
+        assert!(self.commits.stores, "a server without a store persists nothing");
+        record.encode(&mut self.commits.records);
+    }
+
+    fn promise(&mut self, conn: ConnId) -> &mut Vec<u8> {
+        if !self.commits.stores || !self.links.contains_key(&key(conn)) {
+            return self.output(conn);
+        }
+        self.commits.promises.push((key(conn), Promise::Packet(Vec::new())));
+        match self.commits.promises.last_mut() {
+            Some((_, Promise::Packet(bytes))) => bytes,
+            _ => &mut self.nowhere,
+        }
+    }
+
+    fn promised(&self, conn: ConnId) -> bool {
+        self.commits.promised(key(conn))
+    }
+
+    fn gate(&mut self, conn: ConnId) {
+        if let Some(link) = self.links.get_mut(&key(conn)) {
+            link.gated = true;
+            self.commits.promises.push((key(conn), Promise::Gate));
+        }
+    }
+
+    fn fetch(&mut self, fetch: Fetch) {
+        self.commits.fetches.push_back(fetch);
+    }
+
+    fn condition(&self) -> Condition {
+        self.commits.condition
     }
 
     fn tell(&mut self, event: Event<'_>) {

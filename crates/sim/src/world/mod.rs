@@ -21,6 +21,7 @@ mod plan;
 mod random;
 mod run;
 mod serve;
+mod vault;
 mod verdict;
 mod wires;
 
@@ -35,7 +36,8 @@ use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::ControlPacket;
 
 use client::Client;
-use host::{Host, Lane, Told};
+use hexmq_store::sim::SimDisk;
+use host::{Host, Told};
 use ledger::Ledger;
 use plan::Plan;
 pub use plan::Scale;
@@ -91,6 +93,12 @@ enum Happening {
     Answer(usize),
     Work(usize),
     Drained(usize, host::ConnKey),
+    /// The disk makes safe what it was given.
+    Sync,
+    /// The store answers a shard.
+    Fetch(usize),
+    /// The power fails.
+    Cut,
     Connect(usize),
     Act(usize),
     Acknowledge(usize, usize),
@@ -109,6 +117,7 @@ struct World {
     scheduled: u64,
     shared: Arc<Shared>,
     hosts: Vec<Host>,
+    vault: Option<vault::Vault>,
     wires: Vec<Wire>,
     clients: Vec<Client>,
     /// Connections between two shards: where to, and what has arrived of them.
@@ -145,17 +154,14 @@ impl World {
         let now = Now { mono: Mono(10_000_000), wall: Wall(1_900_000_000_000) };
         let limits = Arc::new(plan.limits.clone());
         let shared = Arc::new(Shared::new(plan.shards, &limits, seed, now));
-        let lane = || Lane { capacity: plan.lane_batches, ..Lane::default() };
-        let hosts = (0..plan.shards).map(|id| Host {
-            shard: Shard::new(ShardId(id), limits.clone(), shared.clone(), now),
-            links: BTreeMap::new(),
-            lanes: (0..plan.shards).map(|_| lane()).collect(),
-            questions: VecDeque::new(),
-            work_scheduled: false,
+        let hosts = (0..plan.shards).map(|id| {
+            let shard = Shard::new(ShardId(id), limits.clone(), shared.clone(), now);
+            vault::host(shard, &plan, false)
         });
         let mut world = World {
             seed,
             hosts: hosts.collect(),
+            vault: None,
             random,
             now,
             agenda: BinaryHeap::new(),
@@ -174,6 +180,9 @@ impl World {
             happenings: 0,
             plan,
         };
+        if world.plan.store.is_some() {
+            world.begin(SimDisk::new(seed));
+        }
         world.schedule(0, Happening::Connect(0));
         world
     }

@@ -32,6 +32,19 @@ pub(super) struct Plan {
     /// Bytes the kernel takes for a client that has not read them.
     pub(super) socket_bytes: usize,
     pub(super) topics: u64,
+    /// The server has a store.
+    pub(super) store: Option<StorePlan>,
+}
+
+/// A store and what happens to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StorePlan {
+    /// In so many of a hundred actions the power fails.
+    pub(super) cut_percent: u64,
+    /// Milliseconds until a sync is through, at most.
+    pub(super) latency_ms: u64,
+    pub(super) segment_bytes: u64,
+    pub(super) slack_bytes: u64,
 }
 
 /// What a client is like.
@@ -90,6 +103,12 @@ impl Plan {
             clients.push(Spec::new(number, random));
         }
         clients.truncate(most.saturating_add(1));
+        let store = random.percent(60).then(|| StorePlan {
+            cut_percent: random.pick(&[0, 0, 1, 2, 5]),
+            latency_ms: random.pick(&[0, 2, 50, 1000]),
+            segment_bytes: random.pick(&[2_000, 20_000, 1 << 20]),
+            slack_bytes: random.pick(&[0, 10_000, 1 << 20]),
+        });
         let actions = random.between(40, 260) as usize;
         Plan {
             shards,
@@ -102,6 +121,7 @@ impl Plan {
             lane_batches: random.pick(&[1, 1, 2, 8]),
             socket_bytes: random.pick(&[64, 300, 4096, 65_536]),
             topics: random.between(1, 5),
+            store,
         }
     }
 }
@@ -118,6 +138,8 @@ fn limits(random: &mut Random) -> Limits {
         handout_budget: random.pick(&[1, 3, 256]),
         sys_interval_s: random.pick(&[0, 10]),
         retained_messages: random.pick(&[4, 1000, 1000]),
+        queue_memory_bytes: random.pick(&[0, 500, 64 << 20]),
+        retained_memory_bytes: random.pick(&[0, 100, 64 << 20]),
         ..Limits::default()
     }
 }

@@ -100,6 +100,9 @@ impl World {
                 return;
             }
             let pause = self.random.pick(&[0, 0, 1, 10, 100, 700]);
+            if self.plan.store.is_some_and(|store| self.random.percent(store.cut_percent)) {
+                self.schedule(pause / 2, Happening::Cut);
+            }
             let client = 1 + self.random.below(most) as usize;
             self.schedule(pause, Happening::Act(client));
             self.until(self.now_ms() + pause);
@@ -108,6 +111,9 @@ impl World {
 
     /// The network heals and everybody comes back.
     fn settle(&mut self) {
+        if self.plan.store.is_some() && self.random.percent(50) {
+            self.cut_power();
+        }
         self.storm = false;
         self.plan.break_percent = 0;
         for client in 1..self.clients.len() {
@@ -184,7 +190,12 @@ impl World {
             Happening::Home(wire) => self.arrive_home(wire),
             Happening::Lane(from, to) => self.lane_arrives(from, to),
             Happening::Answer(at) => {
-                let place = self.random.below(self.hosts[at].questions.len() as u64) as usize;
+                let open = self.hosts[at].questions.len() as u64;
+                if open == 0 {
+                    // The power has failed meanwhile.
+                    return;
+                }
+                let place = self.random.below(open) as usize;
                 if let Some((hold, answer)) = self.hosts[at].questions.remove(place) {
                     self.turn(at, |shard, now, out| shard.answered(hold, answer, now, out));
                 }
@@ -194,6 +205,9 @@ impl World {
                 self.turn(at, |shard, now, out| shard.work(now, out));
             }
             Happening::Drained(at, conn) => self.drained(at, conn),
+            Happening::Sync => self.sync(),
+            Happening::Fetch(at) => self.fetch(at),
+            Happening::Cut => self.cut_power(),
             Happening::Connect(client) => {
                 let idle = matches!(self.clients[client].stage, Stage::Idle);
                 if idle && !self.clients[client].left {
@@ -258,7 +272,7 @@ impl World {
     }
 
     /// Nothing gets through any more; both ends notice some time.
-    fn break_wire(&mut self, wire: usize) {
+    pub(super) fn break_wire(&mut self, wire: usize) {
         if std::mem::replace(&mut self.wires[wire].broken, true) {
             return;
         }

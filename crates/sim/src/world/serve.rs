@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use hexmq_broker::{CloseReason, Flow, Lost, Peer, Shard, claim, home};
+use hexmq_broker::{CloseReason, Condition, Flow, Lost, Peer, Shard, claim, home};
 use hexmq_session::Now;
 use hexmq_wire::{ControlPacket, Frame, Framer, Leniency, NoTrace, PacketType, Version, decode};
 
@@ -40,6 +40,7 @@ impl World {
             resumed: &mut resumed,
             answer_later,
             asked: false,
+            commits: &mut host.commits,
             nowhere: Vec::new(),
         };
         let result = call(&mut host.shard, now, &mut out);
@@ -48,6 +49,7 @@ impl World {
             self.schedule(when, Happening::Answer(at));
         }
         self.listen(at);
+        self.seal(at);
         for key in dirty {
             self.flush(at, key);
         }
@@ -124,8 +126,8 @@ impl World {
     }
 
     /// Offers the output to the kernel, which takes what fits.
-    fn flush(&mut self, at: usize, conn: ConnKey) {
-        let Some(link) = self.hosts[at].links.get_mut(&conn) else { return };
+    pub(super) fn flush(&mut self, at: usize, conn: ConnKey) {
+        let Some(link) = self.hosts[at].links.get_mut(&conn).filter(|link| !link.gated) else { return };
         let wire = &mut self.wires[link.wire];
         let room = self.plan.socket_bytes.saturating_sub(wire.to_client.len());
         let low_mark = self.plan.limits.write_buffer_bytes / 2;
@@ -197,12 +199,18 @@ impl World {
         if let Some(batch) = batch {
             self.turn(to, |shard, now, out| shard.forwarded(&batch, now, out));
         }
-        if self.hosts[from].lanes.iter().any(super::host::Lane::is_full) {
+        self.unpause_all(from);
+    }
+
+    /// Reads again what was paused for the sake of a lane or of the store, if neither stands in the way.
+    pub(super) fn unpause_all(&mut self, at: usize) {
+        let host = &self.hosts[at];
+        if host.lanes.iter().any(super::host::Lane::is_full) || host.commits.condition != Condition::Well {
             return;
         }
-        let waiting: Vec<ConnKey> = self.hosts[from].links.keys().copied().collect();
+        let waiting: Vec<ConnKey> = host.links.keys().copied().collect();
         for conn in waiting {
-            self.unpause(from, conn, Some(Paused::Lane));
+            self.unpause(at, conn, Some(Paused::Lane));
         }
     }
 
@@ -318,7 +326,9 @@ impl World {
             }
             Some(Stop::Flow(Flow::Pause)) => {
                 link.lobby = false;
-                let full = !asked && self.hosts[at].lanes.iter().any(super::host::Lane::is_full);
+                let store_waits = self.hosts[at].commits.condition != Condition::Well;
+                let full =
+                    !asked && (store_waits || self.hosts[at].lanes.iter().any(super::host::Lane::is_full));
                 let Some(link) = self.hosts[at].links.get_mut(&conn) else { return };
                 link.paused = Some(if full { Paused::Lane } else { Paused::Asked });
                 self.wires[wire].story.was_paused = true;

@@ -68,7 +68,11 @@ impl World {
         let census = self.census();
         if census.messages_queued + census.messages_in_flight > 0 {
             let (queued, in_flight) = (census.messages_queued, census.messages_in_flight);
-            self.fail(0, format!("after the storm {queued} messages are queued and {in_flight} in flight"));
+            let stored = self.stored_queues();
+            self.fail(
+                0,
+                format!("after the storm {queued} messages are queued and {in_flight} in flight; {stored}"),
+            );
         }
         let online = self.clients.iter_mut().filter_map(Client::ready).count() as u64;
         if census.clients_connected != online {
@@ -197,7 +201,20 @@ impl World {
             let due = if story.has_will { self.will_due(wire) } else { WillDue::Never };
             let wrong = match (due, seen.as_slice()) {
                 (WillDue::Never | WillDue::Unclear, []) => None,
-                (WillDue::At(due), [at]) if *at + 1 >= due && *at <= due + WILL_SLACK_MS => None,
+                // Published, perhaps, and that forgotten.
+                (WillDue::Unclear, seen) if seen.len() <= 1 + self.ledger.cuts.len() => None,
+                (WillDue::At(due), [at])
+                    if *at + 1 >= due && (*at <= due + WILL_SLACK_MS || self.witness_was_away(due, *at)) =>
+                {
+                    None
+                }
+                // Nobody keeps a QoS 0 Will for a witness that is away.
+                (WillDue::At(due), [])
+                    if self.witness_was_away(due, due)
+                        && self.clients[client].spec.will.is_none_or(|will| will.qos == QoS::AtMostOnce) =>
+                {
+                    None
+                }
                 (WillDue::Unclear, [_]) => None,
                 (due, seen) => Some(format!(
                     "the Will of wire {wire} is due {due:?} and was seen at {seen:?}; {}",
@@ -210,13 +227,43 @@ impl World {
         }
     }
 
+    /// What the store knows of queues, for people.
+    fn stored_queues(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(vault) = &mut self.vault {
+            let _ = vault.store.sessions(&mut |session| {
+                if session.waiting > 0 {
+                    text += &format!(
+                        "{} has {} from place {} on, the next is {}; ",
+                        session.key.identifier, session.waiting, session.first_place, session.next_place
+                    );
+                }
+            });
+        }
+        text
+    }
+
+    /// The power has cut the witness off not long before.
+    fn witness_was_away(&self, from: u64, to: u64) -> bool {
+        self.ledger.cuts.iter().any(|cut| *cut <= to && cut + 60_000 >= from)
+    }
+
     /// When the Will of a connection is due. [V4 MQTT-3.1.2-8, V5 MQTT-3.1.2-8, V5 MQTT-3.1.3-9]
     fn will_due(&self, wire: usize) -> WillDue {
         let story = &self.wires[wire].story;
         let client = self.wires[wire].client;
+        let cut_since = |then: u64| self.ledger.cuts.iter().any(|cut| then <= *cut);
+        if story.gated_at.is_some() && story.accepted_at.is_none_or(cut_since) {
+            // What of it was safe when the power failed cannot be told.
+            return WillDue::Unclear;
+        }
         let Some(ended) = story.ended_at.filter(|_| story.accepted_at.is_some() && !story.bye) else {
             return WillDue::Never;
         };
+        // What of it was safe when the power failed cannot be told.
+        if self.ledger.cuts.iter().any(|cut| story.accepted_at.is_none_or(|then| then <= *cut)) {
+            return WillDue::Unclear;
+        }
         let delay_ms = self.clients[client].spec.will.map_or(0, |will| u64::from(will.delay_s) * 1000);
         let lives_ms = match story.keeps {
             Keeps::Nothing => 0,
@@ -228,7 +275,7 @@ impl World {
         let others = self.wires.iter().enumerate();
         let others = others.filter(|(number, other)| *number != wire && other.client == client);
         let accepted =
-            others.filter_map(|(_, other)| Some((other.story.accepted_at?, other.story.clean_start)));
+            others.filter_map(|(_, other)| Some((other.story.entered_at()?, other.story.clean_start)));
         let next = accepted.filter(|(at, _)| *at >= ended).min();
         match next {
             Some((at, _)) if delay_ms > 0 && at.abs_diff(due) <= TOGETHER_MS => WillDue::Unclear,
@@ -315,6 +362,13 @@ impl World {
         ];
         if let Some((what, count)) = left.iter().find(|(_, count)| *count > 0) {
             self.fail(0, format!("everybody is gone, but {count} {what} are left"));
+        }
+        if let Some(figures) = self.vault.as_ref().map(|vault| vault.store.figures()) {
+            let left =
+                (figures.sessions, figures.queued, figures.transits, figures.messages - figures.retained);
+            if left != (0, 0, 0, 0) {
+                self.fail(0, format!("everybody is gone, but the store has {figures:?}"));
+            }
         }
         let index = self.shared.index.census();
         if index != IndexCensus::default() {

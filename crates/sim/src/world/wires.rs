@@ -56,8 +56,17 @@ pub(super) struct Story {
     /// First bytes the server sent.
     pub(super) head: Vec<u8>,
     pub(super) has_will: bool,
+    /// The server held its answer back until the store had what it rests on.
+    pub(super) gated_at: Option<u64>,
     /// What becomes of the session with its end.
     pub(super) keeps: Keeps,
+}
+
+impl Story {
+    /// When the server let it in, whether or not it had said so by then.
+    pub(super) fn entered_at(&self) -> Option<u64> {
+        self.gated_at.or(self.accepted_at)
+    }
 }
 
 /// Bytes in one direction.
