@@ -154,9 +154,28 @@ impl Walk<'_> {
                 findings: Vec::new(),
             }
         } else {
-            Rest { offset, length, reason, needs: Some(needs), begun: Some(packet), findings: Vec::new() }
+            let findings = self.continued(offset);
+            Rest { offset, length, reason, needs: Some(needs), begun: Some(packet), findings }
         };
         self.explanation.rest = Some(rest);
+    }
+}
+
+impl Walk<'_> {
+    /// Text at the end that may as well be the end of the message before, whose Remaining Length is
+    /// too small then. Nobody knows, so it is said of the rest and not of that packet.
+    fn continued(&self, offset: usize) -> Vec<Finding> {
+        let Some(last) = self.explanation.packets.last() else { return Vec::new() };
+        let follows = last.offset + last.length == offset && last.packet_type == Some(PacketType::Publish);
+        let rest = part(self.bytes, offset, self.bytes.len());
+        if !follows || !lint::is_text(rest) {
+            return Vec::new();
+        }
+        let reading = read(part(self.bytes, last.offset, last.length), last.version);
+        let bytes = part(self.bytes, last.offset, self.bytes.len());
+        let shape = Shape { bytes, framed: last.length, reading: &reading, from: self.options.from };
+        let found = remarks_on_shape(&shape).filter(|found| found.1 == bytes.len());
+        found.map(|(remark, _)| remark_finding(remark, last.offset, self.options)).into_iter().collect()
     }
 }
 

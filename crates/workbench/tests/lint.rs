@@ -138,6 +138,18 @@ fn remaining_lengths() {
 }
 
 #[test]
+fn text_at_the_end_may_belong_to_the_message_before() {
+    let explanation = explained("30 0d 0009 'kfb_topic' '1234'", Version::V4);
+    assert_eq!(explanation.findings().count(), 0, "nobody knows: {explanation:?}");
+    let rest = explanation.rest.expect("a rest");
+    assert_eq!(rest.findings[0].code, "remaining_length_too_small");
+    assert_eq!(rest.findings[0].repair, Some(bytes("30 0f 0009 'kfb_topic' '1234'")));
+    // The beginning of a packet that is no text.
+    let explanation = explained("30 0f 0009 'kfb_topic' '1234' 30 0f 00", Version::V4);
+    assert!(explanation.rest.expect("a rest").findings.is_empty());
+}
+
+#[test]
 fn lengths_of_strings() {
     check(
         &[

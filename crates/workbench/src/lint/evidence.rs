@@ -20,7 +20,7 @@ pub(super) fn is_readable(bytes: &[u8]) -> bool {
 }
 
 /// Printable ASCII.
-pub(super) fn is_printable_ascii(bytes: &[u8]) -> bool {
+pub(crate) fn is_printable_ascii(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 

@@ -20,6 +20,7 @@ pub use dialogue::{Dialogue, DialogueFinding, Dialogues};
 pub use rule::LintRule;
 
 pub(crate) use direction::side_of;
+pub(crate) use evidence::is_printable_ascii as is_text;
 pub(crate) use guess::has_filters_that_are_some;
 pub(crate) use pasted::remarks_on_dialogue;
 pub(crate) use shape::{Shape, is_complete_at, is_whole_with, remarks_on_shape};

@@ -153,6 +153,10 @@ fn leftover(page: &mut String, bytes: &[u8], rest: &Rest, layout: &Layout) {
     page.push('\n');
     rows::table(page, bytes, begun, layout);
     faults::list(page, bytes, begun, layout);
+    for finding in &rest.findings {
+        page.push('\n');
+        faults::about_stray(page, finding, layout);
+    }
     page.push('\n');
 }
 
