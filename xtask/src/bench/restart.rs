@@ -60,7 +60,7 @@ fn fill(folder: &Folder, queue: &str, sessions: u64, topics: u64) -> Result<(f64
         load(Profile::Release, &address, server.pid(), flags)?;
     }
     server.stop()?;
-    let files = fs::read_dir(folder.0.join("data")).map_err(|error| error.to_string())?;
+    let files = fs::read_dir(folder.0.join("data/store")).map_err(|error| error.to_string())?;
     let sizes = files.flatten().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len());
     Ok((begun.elapsed().as_secs_f64(), sizes.sum()))
 }

@@ -33,8 +33,8 @@ struct Group {
 pub(crate) struct Checker {
     step: u64,
     now_ms: u64,
-    /// When the server was last ready.
-    ready_ms: u64,
+    /// When the server became ready; `None` while it is not.
+    ready_ms: Option<u64>,
     sessions: Vec<Session>,
     topics: Vec<String>,
     sent: Vec<Vec<Sent>>,
@@ -69,7 +69,7 @@ impl Checker {
         Checker {
             step: 0,
             now_ms: 0,
-            ready_ms: 0,
+            ready_ms: None,
             sessions: names.iter().map(|name| Session::new(name.as_ref())).collect(),
             topics: Vec::new(),
             sent: names.iter().map(|_| Vec::new()).collect(),
@@ -87,9 +87,10 @@ impl Checker {
         self.step += 1;
         self.now_ms = now_ms.max(self.now_ms);
         match *event {
-            Event::Ready => self.ready_ms = self.now_ms,
+            Event::Ready => self.ready_ms = Some(self.now_ms),
             Event::Killed => {
                 self.totals.kills += 1;
+                self.ready_ms = None;
                 (0..self.sessions.len()).for_each(|place| self.lost(ClientId(place as u16)));
             }
             Event::ConnectSent { client, clean_start, keeps, will } => {

@@ -103,18 +103,19 @@ impl Session {
     }
 
     /// What Session Present must be when a CONNECT that wants the session is sent and answered between
-    /// these times. A server that was killed may count from its start.
-    pub(super) fn expected(&self, sent_ms: u64, answered_ms: u64, ready_ms: u64) -> Option<bool> {
+    /// these times. A server that was killed may count from its next start, which is over when it is ready;
+    /// `None`: it is not.
+    pub(super) fn expected(&self, sent_ms: u64, answered_ms: u64, ready_ms: Option<u64>) -> Option<bool> {
         match (self.presence, self.keeps) {
             (Presence::Absent, _) => Some(false),
             (Presence::Unknown, _) => None,
             (Presence::Present, Keeps::Forever) => Some(true),
             (Presence::Present, Keeps::Nothing) => Some(false),
             (Presence::Present, Keeps::ForMs(ms)) => {
-                let longest = self.away_since.max(ready_ms) + ms + EXPIRY_SLACK_MS;
+                let since = ready_ms.map(|ready_ms| ready_ms.max(self.away_since));
                 if answered_ms < self.away_since + ms {
                     Some(true)
-                } else if sent_ms > longest {
+                } else if since.is_some_and(|since| sent_ms > since + ms + EXPIRY_SLACK_MS) {
                     Some(false)
                 } else {
                     None
@@ -140,6 +141,8 @@ impl Session {
             life.discarded = true;
         }
         self.due.clear();
+        // What a publisher sends again after a crash may be new to the next session and old to this one.
+        self.lanes.clear();
     }
 
     /// What ended long ago explains nothing that comes now.

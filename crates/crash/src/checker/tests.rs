@@ -249,6 +249,30 @@ fn a_session_expires_not_before_its_time_and_not_much_after() {
 }
 
 #[test]
+fn a_server_that_starts_may_count_from_its_start() {
+    let keeps = Keeps::ForMs(2_000);
+    let connect = ConnectSent { client: S, clean_start: false, keeps, will: None };
+    for (is_ready, verdict) in [(false, vec![]), (true, vec![Broken::SessionRisen])] {
+        let mut history = History::new();
+        history.tell(connect).tell(Connack { client: S, session_present: false }).tell(Killed);
+        if is_ready {
+            history.tell(Ready);
+        }
+        history.later(20_000).tell(connect).tell(Connack { client: S, session_present: true });
+        assert_eq!(history.verdict(), verdict);
+    }
+}
+
+#[test]
+fn order_begins_anew_with_the_session() {
+    let mut history = subscribed();
+    history.send(0, "m/a", Q1).send(1, "m/a", Q1).arrive(S, 1, "m/a", Q1).tell(Killed);
+    history.connect(S, true, false).subscribe(S, "m/#", Q1);
+    history.arrive(S, 0, "m/a", Q1).arrive(S, 1, "m/a", Q1);
+    assert_eq!(history.verdict(), []);
+}
+
+#[test]
 fn one_member_of_a_group_gets_each_message() {
     let mut history = History::new();
     for client in [S, T] {
