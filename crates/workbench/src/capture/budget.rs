@@ -25,6 +25,11 @@ impl Budget {
         self.kept = self.kept.saturating_sub(bytes);
     }
 
+    /// Bytes that are kept.
+    pub(crate) const fn kept(&self) -> usize {
+        self.kept
+    }
+
     /// Whether hardly anything is left.
     pub(crate) fn is_spent(&self) -> bool {
         self.kept >= self.most - self.most / 16

@@ -281,6 +281,11 @@ impl Layers {
     }
 
     fn other<S: Sink>(&mut self, scene: &mut Scene<'_, S>) {
+        match &mut self.content {
+            Content::Mqtt(talk) => talk.forget(scene),
+            Content::WebSocket(socket) => socket.talk.forget(scene),
+            Content::Undecided(_) | Content::Other => {}
+        }
         self.take_kept(Content::Other, scene);
         self.tls = None;
     }

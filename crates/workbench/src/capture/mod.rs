@@ -174,6 +174,11 @@ impl Capture {
         self.wanted
     }
 
+    /// Bytes of streams that are kept now; at most [`Settings::kept_bytes_max`].
+    pub const fn kept_bytes(&self) -> usize {
+        self.budget.kept()
+    }
+
     /// One packet that comes from no file but from an interface.
     pub fn packet<S: Sink>(&mut self, link: LinkType, at: Timestamp, bytes: &[u8], sink: &mut S) {
         self.file.count_packet(bytes.len());
@@ -333,7 +338,12 @@ impl std::fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
-/// Whether `content` begins as a pcap or pcapng file does.
+/// Whether `content` begins as a pcap or pcapng file does; 24 bytes of it tell.
 pub fn is_capture(content: &[u8]) -> bool {
-    matches!(File::new().step(content), Ok(Step::Item(..))) && content.len() >= 24
+    match File::new().step(content) {
+        Ok(Step::Item(..)) => true,
+        // The first block of a pcapng may be longer than what is there.
+        Ok(Step::Needs(wanted)) => content.len() >= 24 && wanted > content.len(),
+        Err(_) => false,
+    }
 }

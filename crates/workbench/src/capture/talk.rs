@@ -73,6 +73,12 @@ impl Talk {
         });
     }
 
+    /// Lets go of what is kept.
+    pub(crate) fn forget<S>(&mut self, scene: &mut Scene<'_, S>) {
+        self.client.forget(scene.budget);
+        self.server.forget(scene.budget);
+    }
+
     /// Nothing comes any more: what is left over is told.
     pub(crate) fn finish<S: Sink>(&mut self, connection: &Connection, scene: &mut Scene<'_, S>) {
         for from in [Side::Client, Side::Server] {

@@ -1,7 +1,7 @@
 //! Files that are no captures, damaged ones and cut ones: it is told where and what.
 
 use hexmq_workbench::Side;
-use hexmq_workbench::capture::{Capture, Settings};
+use hexmq_workbench::capture::{Capture, Settings, is_capture};
 use proptest::prelude::*;
 
 use crate::forge::{Block, Container, Forge, Link, Wire};
@@ -29,6 +29,18 @@ fn what_is_no_capture_is_named_with_what_to_do() {
     assert!(error(b"{\"hexmq_recording\":1}\n").contains("recording"));
     assert!(error(b"\xd4\xc3\xb2\xa1\x07\x00\x04\x00................").contains("version 7"));
     assert!(error(b"\xd4\xc3").contains("2 more bytes"));
+}
+
+#[test]
+fn a_capture_is_known_by_its_first_bytes() {
+    for container in Container::all() {
+        let bytes = conversation(container);
+        assert!(is_capture(&bytes) && is_capture(&bytes[..24]), "{container:?}");
+        assert!(!is_capture(&bytes[1..]) && !is_capture(&bytes[..3]), "{container:?}");
+    }
+    for other in [&b"10 25 00 04 4d 51 54 54 04 02 00 3c"[..], &[0x30; 64], b"", &[0x0A, 0x0D, 0x0D, 0x0A]] {
+        assert!(!is_capture(other), "{other:?}");
+    }
 }
 
 #[test]
