@@ -93,6 +93,9 @@ enum NoBytes {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> ExitCode {
+    if let Some(file) = args.file.as_deref().filter(|file| !args.binary && super::capture::is_capture(file)) {
+        return super::capture::explain_file(file, args.json, args.full, args.lang);
+    }
     let language = language(args.lang);
     if let Some(code) = recording(args, language) {
         return code;
