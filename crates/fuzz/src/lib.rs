@@ -5,6 +5,7 @@
 //! a `[[bin]]` there, and a seed or two in `fuzz/corpus/<target>/`.
 
 mod bytes;
+mod capture;
 mod client;
 mod decode;
 mod framer;
@@ -18,6 +19,7 @@ mod workbench;
 
 use std::path::{Path, PathBuf};
 
+pub use capture::capture;
 pub use decode::{decode_v3, decode_v4, decode_v5, roundtrip};
 pub use framer::framer;
 pub use mutate::Mutator;
@@ -40,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     ("topic_filter", topic_filter),
     ("notation", notation),
     ("session_ops", session_ops),
+    ("capture", capture),
     ("shard", shard),
     ("explained", explained),
     ("dialogue", dialogue),
