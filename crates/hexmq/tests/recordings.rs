@@ -1,4 +1,4 @@
-//! Recordings, pages and captures as input of `hexmq explain`.
+//! Recordings and pages that hold one as input of `hexmq explain`.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -35,18 +35,14 @@ impl Folder {
 
     /// The recording in each of its forms.
     fn forms(&self, recording: &Recording) -> Vec<String> {
-        [
-            ("a.jsonl", Format::JsonLines),
-            ("a.pcapng", Format::Pcapng),
-            ("a.html", Format::Html(Language::English)),
-        ]
-        .into_iter()
-        .map(|(name, format)| {
-            let path = self.0.join(name);
-            convert(recording, File::create(&path).expect("created"), format, true).expect("written");
-            path.to_str().expect("text").to_owned()
-        })
-        .collect()
+        [("a.jsonl", Format::JsonLines), ("a.html", Format::Html(Language::English))]
+            .into_iter()
+            .map(|(name, format)| {
+                let path = self.0.join(name);
+                convert(recording, File::create(&path).expect("created"), format, true).expect("written");
+                path.to_str().expect("text").to_owned()
+            })
+            .collect()
     }
 }
 
@@ -73,7 +69,7 @@ fn dialogue(session_present: u8) -> Recording {
 }
 
 #[test]
-fn both_directions_are_explained_whatever_the_form() {
+fn both_directions_are_explained_in_either_form() {
     let folder = Folder::new("forms");
     for path in folder.forms(&dialogue(0)) {
         let output = explain(&path, &[]);
@@ -147,4 +143,51 @@ fn a_damaged_recording_is_told_with_its_line() {
     assert!(text(&output.stdout).contains("!! the recording is cut off"));
     std::fs::write(&path, "{\"hexmq_recording\":1}\n").expect("written");
     assert_eq!(explain(&path, &[]).status.code(), Some(2));
+}
+
+/// `hexmq capture FILE --write OUT`.
+fn capture(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hexmq"))
+        .arg("capture")
+        .args(arguments)
+        .output()
+        .expect("the binary runs")
+}
+
+/// What each side said.
+fn said(path: &str) -> Vec<(Side, Vec<u8>)> {
+    let file = std::fs::read(path).expect("a file");
+    let recording = Recording::read(&file[..], usize::MAX).expect("a recording");
+    let bytes = |entry: Entry| match entry {
+        Entry::Bytes(chunk) => Some((chunk.from, chunk.bytes)),
+        _ => None,
+    };
+    recording.entries.into_iter().filter_map(bytes).collect()
+}
+
+#[test]
+fn a_recording_goes_through_every_form_and_stays_the_same() {
+    let folder = Folder::new("convert");
+    let mut recording = dialogue(0);
+    let password = b"\x10\x1b\0\x04MQTT\x04\xC2\0\x3C\0\x01d\0\x04user\0\x06secret";
+    if let Some(Entry::Bytes(chunk)) = recording.entries.get_mut(1) {
+        chunk.bytes = password.to_vec();
+    }
+    recording.entries.remove(2);
+    let first = folder.forms(&recording).remove(0);
+    let file = |name: &str| folder.0.join(name).to_str().expect("text").to_owned();
+    let [pcapng, lines, page, last] = ["1.pcapng", "2.jsonl", "3.html", "4.jsonl"].map(file);
+    for (from, to) in [(&first, &pcapng), (&pcapng, &lines), (&lines, &page), (&page, &last)] {
+        let output = capture(&[from, "--write", to, "--reveal"]);
+        assert_eq!(text(&output.stderr), "", "{from} to {to}");
+        assert_eq!(output.status.code(), Some(0), "{from} to {to}");
+    }
+    assert_eq!(said(&last), said(&first));
+    assert_eq!(capture(&[&pcapng, "--write", &lines]).status.code(), Some(0));
+    assert!(said(&lines)[0].1.ends_with(b"user\0\x06******"), "masked unless asked otherwise");
+    assert_eq!(capture(&[&first, "--write", &lines]).status.code(), Some(0));
+    assert!(said(&lines)[0].1.ends_with(b"user\0\x06******"), "masked unless asked otherwise");
+    let output = capture(&[&first]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("explain --file"));
 }

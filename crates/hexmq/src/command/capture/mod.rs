@@ -6,7 +6,6 @@
 
 mod choice;
 mod json;
-mod live;
 mod progress;
 mod record;
 mod report;
@@ -14,17 +13,17 @@ mod summary;
 mod time;
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use hexmq_workbench::Language;
 use hexmq_workbench::capture::{Capture, KeyLog, ReadError, Settings};
+use hexmq_workbench::recording::Kind;
 
 use super::explain::{Lang, WRONG_USAGE, columns, language};
+use super::recorded;
 use choice::Choice;
-use live::Live;
 use progress::Progress;
 use record::Record;
 use report::{Detail, Report};
@@ -42,14 +41,8 @@ use time::Moment;
 )]
 pub(crate) struct Args {
     /// The captures; - is standard input
-    #[arg(value_name = "FILE", required_unless_present = "live")]
+    #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Listen on this interface until Ctrl-C; lists the packets as they come
-    #[arg(long, value_name = "IFACE", conflicts_with = "files")]
-    live: Option<String>,
-    /// End listening after so many seconds
-    #[arg(long, value_name = "N", requires = "live")]
-    seconds: Option<u64>,
     /// List the packets, a line each
     #[arg(long, short)]
     packets: bool,
@@ -77,9 +70,13 @@ pub(crate) struct Args {
     /// This port is MQTT, whatever its connections look like
     #[arg(long, value_name = "PORT")]
     port: Vec<u16>,
-    /// Write what is chosen as a recording
+    /// Write what is chosen as a recording: JSON lines, or what the name asks for: FILE.pcapng, FILE.html. Alone with
+    /// a recording or a page as FILE it turns that into the other form
     #[arg(long, value_name = "RECORDING")]
     write: Option<PathBuf>,
+    /// Leave passwords readable in what is written; otherwise their bytes become 2a
+    #[arg(long, requires = "write")]
+    reveal: bool,
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
@@ -96,13 +93,41 @@ pub(crate) type Refusal = String;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match settings(args).and_then(|settings| read_all(args, settings)) {
-        Ok(code) => ExitCode::from(code),
-        Err(refusal) => {
-            eprintln!("{refusal}");
-            ExitCode::from(WRONG_USAGE)
-        }
+    if let [file] = &args.files[..]
+        && let Some(outcome) = convert(file, args)
+    {
+        return outcome.map_or_else(refused, |()| ExitCode::SUCCESS);
     }
+    match settings(args).and_then(|settings| files(args, settings)) {
+        Ok(code) => ExitCode::from(code),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: Refusal) -> ExitCode {
+    eprintln!("{refusal}");
+    ExitCode::from(WRONG_USAGE)
+}
+
+/// Turns a recording, or a page that holds one, into another form; `None`: the file is neither.
+fn convert(file: &Path, args: &Args) -> Option<Result<(), Refusal>> {
+    let mut reader = BufReader::new(File::open(file).ok().filter(|_| file.as_os_str() != "-")?);
+    if !matches!(Kind::of(reader.fill_buf().ok()?), Some(Kind::Lines | Kind::Html)) {
+        return None;
+    }
+    let shown = file.display();
+    let Some(write) = &args.write else {
+        return Some(Err(format!(
+            "{shown} is a recording: `hexmq explain --file` explains it, --write FILE turns it into another form"
+        )));
+    };
+    if write == file {
+        return Some(Err(format!("{shown} would be read and written at once")));
+    }
+    let written = recorded::open(file).and_then(|recording| {
+        Record::convert(&recording, &args.connection, write, language(args.lang), args.reveal)
+    });
+    Some(written)
 }
 
 fn settings(args: &Args) -> Result<Settings, Refusal> {
@@ -120,21 +145,23 @@ fn settings(args: &Args) -> Result<Settings, Refusal> {
 fn detail(args: &Args) -> Detail {
     let chosen = !args.connection.is_empty() || !args.client_id.is_empty() || args.from.or(args.to).is_some();
     Detail {
-        packets: args.packets || args.explain || args.live.is_some() || chosen && args.write.is_none(),
+        packets: args.packets || args.explain || chosen && args.write.is_none(),
         explain: args.explain,
         lint: args.lint,
     }
 }
 
-fn read_all(args: &Args, settings: Settings) -> Result<u8, Refusal> {
+fn files(args: &Args, settings: Settings) -> Result<u8, Refusal> {
     let language = language(args.lang);
     // Opened before anything is printed: a wrong name is wrong usage.
     let mut inputs = Vec::new();
     for path in &args.files {
         inputs.push(open(path)?);
     }
-    let live = args.live.as_deref().map(listen).transpose()?;
-    let record = args.write.as_deref().map(Record::create).transpose()?;
+    let record = match &args.write {
+        Some(path) => Some(Record::create(path, language, args.reveal)?),
+        None => None,
+    };
     let choice = Choice {
         connections: args.connection.clone(),
         client_ids: args.client_id.clone(),
@@ -152,50 +179,9 @@ fn read_all(args: &Args, settings: Settings) -> Result<u8, Refusal> {
     for input in inputs {
         damaged |= read(&mut capture, input, &mut report, quiet, language);
     }
-    if let Some(live) = live {
-        let limit = args.seconds.map(Duration::from_secs);
-        if let Err(error) = live.read(&mut capture, &mut report, limit, Report::flush) {
-            eprintln!("listening ended: {error}");
-            damaged = true;
-        }
-    }
     capture.finish(&mut report);
-    Ok(report.finish(&capture.totals(), damaged))
-}
-
-/// Whether a file begins as a capture does.
-pub(crate) fn is_capture(path: &Path) -> bool {
-    let mut start = Vec::new();
-    File::open(path).and_then(|file| file.take(64).read_to_end(&mut start)).is_ok()
-        && hexmq_workbench::capture::is_capture(&start)
-}
-
-/// Explains every packet of a capture.
-pub(crate) fn explain_file(path: &Path, json: bool, full: bool, lang: Option<Lang>) -> ExitCode {
-    run(&Args {
-        files: vec![path.to_owned()],
-        live: None,
-        seconds: None,
-        packets: true,
-        explain: true,
-        lint: true,
-        connection: Vec::new(),
-        client_id: Vec::new(),
-        from: None,
-        to: None,
-        keylog: Vec::new(),
-        port: Vec::new(),
-        write: None,
-        json,
-        full,
-        lang,
-    })
-}
-
-fn listen(interface: &str) -> Result<Live, Refusal> {
-    let live = Live::open(interface)?;
-    eprintln!("listening on {interface}; Ctrl-C ends it");
-    Ok(live)
+    let code = report.finish(&capture.totals(), damaged);
+    Ok(code)
 }
 
 /// Columns of a line; none: as long as it is.

@@ -6,7 +6,9 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 use hexmq_workbench::capture::{Connection, End, Note, NoteKind};
-use hexmq_workbench::recording::{Close, Entry, Head, Lost, Note as RecordingNote, Open, Timestamp, Writer};
+use hexmq_workbench::recording::{
+    Close, Entry, Export, Format, Head, Lost, Note as RecordingNote, Open, Recording, Timestamp,
+};
 use hexmq_workbench::{Language, Side};
 
 use super::Refusal;
@@ -17,7 +19,7 @@ const PENDING_MAX: usize = 64 * 1024;
 
 /// A recording being written.
 pub(super) struct Record {
-    writer: Writer<BufWriter<File>>,
+    writer: Export<BufWriter<File>>,
     name: String,
     /// What waits for the Client Identifier of its connection.
     pending: HashMap<u64, Vec<Entry>>,
@@ -25,14 +27,17 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Begins a recording in this file.
-    pub(super) fn create(path: &Path) -> Result<Record, Refusal> {
+    /// Begins a recording in this file, in the form that its name asks for; `reveal` leaves passwords
+    /// readable.
+    pub(super) fn create(path: &Path, language: Language, reveal: bool) -> Result<Record, Refusal> {
         let name = path.display().to_string();
+        let format = Format::of_name(path, language).unwrap_or(Format::JsonLines);
         let refuse = |error: io::Error| format!("cannot write {name}: {error}");
         let file = File::create(path).map_err(refuse)?;
         let by = Some(concat!("hexmq ", env!("CARGO_PKG_VERSION"), " capture").to_owned());
         let head = Head { by, ..Head::default() };
-        let writer = Writer::new(BufWriter::with_capacity(64 * 1024, file), &head).map_err(refuse)?;
+        let output = BufWriter::with_capacity(64 * 1024, file);
+        let writer = Export::new(output, format, head, reveal).map_err(refuse)?;
         Ok(Record { writer, name, pending: HashMap::new(), failed: None })
     }
 
@@ -136,15 +141,36 @@ impl Record {
     }
 
     /// Everything is written. False: it failed, and that was told.
-    pub(super) fn finish(mut self) -> bool {
-        let outcome = self.writer.flush();
-        self.keep(outcome);
-        match self.failed {
-            None => true,
-            Some(error) => {
+    pub(super) fn finish(self) -> bool {
+        let finished = self.writer.finish();
+        match self.failed.map_or(finished, Err) {
+            Ok(()) => true,
+            Err(error) => {
                 eprintln!("cannot write {}: {error}", self.name);
                 false
             }
         }
+    }
+
+    /// Writes the chosen connections of a recording in the form that the name of the file asks for.
+    pub(super) fn convert(
+        recording: &Recording,
+        chosen: &[u64],
+        path: &Path,
+        language: Language,
+        reveal: bool,
+    ) -> Result<(), Refusal> {
+        let name = path.display().to_string();
+        let refuse = |error: io::Error| format!("cannot write {name}: {error}");
+        let format = Format::of_name(path, language).unwrap_or(Format::JsonLines);
+        let output = BufWriter::with_capacity(64 * 1024, File::create(path).map_err(refuse)?);
+        let mut export = Export::new(output, format, recording.head.clone(), reveal).map_err(refuse)?;
+        let wanted = |entry: &&Entry| {
+            chosen.is_empty() || entry.connection().is_none_or(|number| chosen.contains(&number))
+        };
+        for entry in recording.entries.iter().filter(wanted) {
+            export.write(entry).map_err(refuse)?;
+        }
+        export.finish().map_err(refuse)
     }
 }

@@ -68,7 +68,8 @@ fn sequence(page: &mut String, conversation: &Conversation) {
         match (&moment.event, side(&moment.event)) {
             (event, Some(from)) => {
                 let label = escape(&shorten(&line(event), 90));
-                let _ = write!(page, "<a class=\"arrow {}\" href=\"#{id}\">{label}</a>", from.name());
+                let mark = if index < EXPLAINED_MAX && is_at_fault(event) { "✗ " } else { "" };
+                let _ = write!(page, "<a class=\"arrow {}\" href=\"#{id}\">{mark}{label}</a>", from.name());
             }
             (event, None) => {
                 page.push_str("<div class=\"event\">");
@@ -90,10 +91,27 @@ fn side(event: &Event) -> Option<Side> {
     }
 }
 
+/// Whether something is wrong with what crosses.
+fn is_at_fault(event: &Event) -> bool {
+    match event {
+        Event::Packet(spoken) => {
+            findings(&spoken.explain(Language::English)).any(|it| it.severity >= Severity::Suspicion)
+        }
+        event => side(event).is_some(),
+    }
+}
+
 /// One line for what crosses.
 fn line(event: &Event) -> String {
     match event {
-        Event::Packet(spoken) => print_bytes(&spoken.bytes, spoken.version),
+        Event::Packet(spoken) => {
+            let line = print_bytes(&spoken.bytes, spoken.version);
+            match spoken.packet_type() {
+                // What cannot be decoded is told in hex, but its type is known.
+                Some(packet_type) if line.starts_with("hex ") => format!("{} {line}", packet_type.name()),
+                _ => line,
+            }
+        }
         _ => print_hex(bytes_of(event)),
     }
 }
