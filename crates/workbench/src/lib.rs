@@ -7,6 +7,7 @@
 pub mod build;
 pub mod capture;
 mod dialect;
+pub mod diff;
 mod explain;
 mod explanation;
 pub mod export;
