@@ -40,6 +40,11 @@ pub(crate) const DEBIAN: &[DebianPackage] = &[
     DebianPackage { name: "nodejs", probe: &["node", "--version"], purpose: "MQTT.js" },
     DebianPackage { name: "npm", probe: &["npm", "--version"], purpose: "fetches MQTT.js" },
     DebianPackage {
+        name: "chromium",
+        probe: &["chromium", "--version"],
+        purpose: "opens the page of a recording",
+    },
+    DebianPackage {
         name: "ca-certificates",
         probe: &["test", "-d", "/etc/ssl/certs"],
         purpose: "pip and npm over TLS",
@@ -49,8 +54,8 @@ pub(crate) const DEBIAN: &[DebianPackage] = &[
 /// Python packages, installed into a virtual environment under `target/`.
 pub(crate) const PYTHON: &[&str] = &["paho-mqtt==2.1.0", "aiomqtt==2.5.1"];
 
-/// Node packages, installed under `target/`.
-pub(crate) const NODE: &[&str] = &["mqtt@5.16.0"];
+/// Node packages, installed under `target/`; playwright-core drives the Chromium of Debian and brings none.
+pub(crate) const NODE: &[&str] = &["mqtt@5.16.0", "playwright-core@1.64.1"];
 
 /// The supply-chain check.
 pub(crate) const CARGO_DENY: &str = "0.20.2";
