@@ -32,7 +32,7 @@ fn refused(json: Value) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(800))]
 
     /// The fields of any packet, as they are explained, are that packet; so what is built from them
     /// is explained by the same fields. The packets come from the encoder that serves.

@@ -64,7 +64,7 @@ trait Builder: Sync + std::fmt::Debug {
 static MODULES: [AtModule; 13] = [
     AtModule {
         name: "esp8266",
-        aliases: &["esp32", "esp-at", "at"],
+        aliases: &["esp32", "esp-at"],
         about: text(
             "Espressif ESP-AT over TCP: AT+CIPSTART, AT+CIPSEND",
             "乐鑫 ESP-AT 的 TCP 指令：AT+CIPSTART、AT+CIPSEND",
@@ -142,7 +142,7 @@ static MODULES: [AtModule; 13] = [
     },
     AtModule {
         name: "ml307",
-        aliases: &["ml305", "mn316-ml", "ml307r"],
+        aliases: &["ml305", "ml307r", "ml307a"],
         about: text(
             "China Mobile ML307 with its own MQTT: AT+MQTTCFG, AT+MQTTCONN, AT+MQTTPUB",
             "中移 ML307 自带的 MQTT：AT+MQTTCFG、AT+MQTTCONN、AT+MQTTPUB",
