@@ -21,7 +21,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(command::bench::Args),
+    Build(Box<command::build::Args>),
     Capture(Box<command::capture::Args>),
+    Diff(command::diff::Args),
     Explain(command::explain::Args),
     Pub(Box<command::publish::Args>),
     Raw(Box<command::raw::Args>),
@@ -34,7 +36,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = match argv::prepare(std::env::args_os().collect(), &Cli::command()) {
+    let arguments = match argv::prepare(std::env::args_os().collect(), &Cli::command())
+        .and_then(command::build::argv::prepare)
+    {
         Ok(arguments) => arguments,
         Err(trouble) => return trouble.report(false),
     };
@@ -44,7 +48,9 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Some(Command::Bench(args)) => command::bench::run(&args),
+        Some(Command::Build(args)) => command::build::run(&args),
         Some(Command::Capture(args)) => command::capture::run(&args),
+        Some(Command::Diff(args)) => command::diff::run(&args),
         Some(Command::Explain(args)) => command::explain::run(&args),
         Some(Command::Pub(args)) => command::publish::run(&args),
         Some(Command::Raw(args)) => command::raw::run(&args),
@@ -72,7 +78,7 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     match (error.use_stderr(), std::env::args().nth(1).as_deref()) {
         (false, _) => ExitCode::SUCCESS,
-        (true, Some("capture" | "explain" | "raw" | "replay")) => {
+        (true, Some("build" | "capture" | "diff" | "explain" | "raw" | "replay")) => {
             ExitCode::from(command::explain::WRONG_USAGE)
         }
         (true, _) => ExitCode::from(2),

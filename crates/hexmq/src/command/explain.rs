@@ -247,7 +247,7 @@ impl fmt::Display for Prompt {
 }
 
 /// Raw bytes have control characters or are no text at all; hex text is neither.
-fn looks_binary(content: &[u8]) -> bool {
+pub(crate) fn looks_binary(content: &[u8]) -> bool {
     match std::str::from_utf8(content) {
         Ok(text) => text.chars().any(|c| c.is_control() && !c.is_whitespace()),
         Err(_) => true,

@@ -1,9 +1,11 @@
 //! The commands, one file each.
 
 pub(crate) mod bench;
+pub(crate) mod build;
 pub(crate) mod capture;
 pub(crate) mod client;
 pub(crate) mod connection;
+pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod publish;
 pub(crate) mod raw;
