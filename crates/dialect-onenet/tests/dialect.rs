@@ -116,6 +116,10 @@ fn what_a_type_has_no_place_for_is_refused() {
     assert_eq!(refused(DataType::Floats, &one, None), no_place("stream but 0 to 65535"));
     assert_eq!(refused(DataType::Binary, &[], None), EncodeError::TooMany { most: 1 });
     assert_eq!(refused(DataType::Block, &one, None), no_place("time but whole Unix seconds"));
+    for data_type in DataType::ALL.into_iter().filter(|&it| it != DataType::Binary) {
+        let nothing = encode(data_type, &[], None, Separators::default()).expect("nothing fits everywhere");
+        assert_eq!(decode(&nothing).map(|upload| upload.points), Ok(Vec::new()), "{data_type:?}");
+    }
     let long = [point(Value::Text("x".repeat(70_000).into()), None)];
     assert!(matches!(refused(DataType::StreamValues, &long, None), EncodeError::TooLong { bytes: 70_008 }));
     assert!(

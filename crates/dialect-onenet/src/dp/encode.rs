@@ -240,6 +240,10 @@ fn floats(
             _ => groups.push((number, vec![value])),
         }
     }
+    if groups.is_empty() {
+        // There is at least one group, be it empty.
+        groups.push((1, Vec::new()));
+    }
     for (start, values) in groups {
         payload.extend(start.to_be_bytes());
         payload.extend(u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
