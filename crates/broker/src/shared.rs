@@ -22,6 +22,8 @@ pub struct Shared {
     pub seed: u64,
     /// The numbers that stored sessions and messages get begin here; `None`: the server stores nothing.
     pub first_serial: Option<u64>,
+    /// What an acknowledgement promises, for `$SYS/broker/durability`: `disk`, `process` or `memory`.
+    pub durability: &'static str,
     /// When the server started, for `$SYS/broker/uptime`.
     pub started: Now,
     tallies: Box<[Tally]>,
@@ -42,6 +44,7 @@ impl Shared {
             shards,
             seed,
             first_serial: None,
+            durability: "memory",
             started,
             tallies: (0..shards).map(|_| Tally::default()).collect(),
         }
@@ -49,7 +52,8 @@ impl Shared {
 
     /// The same for a server with a store, which goes on counting where it stopped.
     #[must_use]
-    pub fn with_store(mut self, numbers: &Numbers) -> Shared {
+    pub fn with_store(mut self, numbers: &Numbers, durability: &'static str) -> Shared {
+        self.durability = durability;
         self.first_serial = Some(numbers.next_serial);
         self.retained.count_from(numbers.next_version);
         self

@@ -62,6 +62,8 @@ async fn get_metrics(State(service): State<Arc<Service>>) -> Result<Response, Ap
             uptime_s: backend.uptime().as_secs(),
             retained_messages: backend.retained_messages(),
             silent_shards: silent.len() as u64,
+            durability: backend.durability(),
+            store: backend.store(),
         };
         let mut page = hexmq_observe::render(&census, &service.observer.counters, &gauges);
         service.observer.recorder.render(&mut page);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hexmq_broker::{Census, ShardId};
+use hexmq_observe::StoreGauges;
 use serde::Serialize;
 
 /// What the API asks the server behind it. Calls may wait, but not longer than they are told.
@@ -22,6 +23,8 @@ pub trait Backend: Send + Sync + 'static {
     fn retape(&self, taping: bool, patience: Duration) -> Vec<ShardId>;
     /// `disk`, `process` or `memory`.
     fn durability(&self) -> &'static str;
+    /// The durable store; `None` in mode `memory`.
+    fn store(&self) -> Option<StoreGauges>;
 }
 
 /// `GET /api/v1/status`
@@ -37,6 +40,7 @@ pub(crate) struct Status {
     bytes: Traffic,
     connections: Connections,
     shards: Shards,
+    store: Option<Store>,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,6 +78,39 @@ struct Connections {
     refused: u64,
 }
 
+#[derive(Debug, Serialize)]
+struct Store {
+    condition: &'static str,
+    log_bytes: u64,
+    live_bytes: u64,
+    sessions: u64,
+    messages_queued: u64,
+    messages_retained: u64,
+    backlog_bytes: u64,
+    commits: u64,
+    writes: u64,
+    write_us: u64,
+    write_us_max: u64,
+}
+
+impl From<StoreGauges> for Store {
+    fn from(gauges: StoreGauges) -> Store {
+        Store {
+            condition: if gauges.stuck { "stuck" } else { "well" },
+            log_bytes: gauges.log_bytes,
+            live_bytes: gauges.live_bytes,
+            sessions: gauges.sessions,
+            messages_queued: gauges.messages_queued,
+            messages_retained: gauges.messages_retained,
+            backlog_bytes: gauges.backlog_bytes,
+            commits: gauges.commits,
+            writes: gauges.writes,
+            write_us: gauges.write_us,
+            write_us_max: gauges.write_us_max,
+        }
+    }
+}
+
 /// `silent` names shards whose counts are missing from this answer.
 #[derive(Debug, Serialize)]
 struct Shards {
@@ -109,5 +146,6 @@ pub(crate) fn status(backend: &dyn Backend) -> Status {
             refused: census.connects_refused,
         },
         shards: Shards { total: backend.shards(), silent: silent.into_iter().map(|shard| shard.0).collect() },
+        store: backend.store().map(Store::from),
     }
 }

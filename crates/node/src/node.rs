@@ -55,6 +55,8 @@ pub type OpenStore = Box<dyn FnOnce(&mut dyn Restore) -> io::Result<Arc<dyn Jour
 pub struct StoreSetup {
     /// The numbers it has given out. Its seed takes the place of that of the [`Setup`].
     pub numbers: Numbers,
+    /// What an acknowledgement promises: `disk` or `process`.
+    pub durability: &'static str,
     /// Begins with it.
     pub open: OpenStore,
 }
@@ -107,7 +109,7 @@ impl Node {
         }
         let shared = Shared::new(setup.shards, &setup.limits, setup.seed, clock.now());
         let shared = Arc::new(match &store {
-            Some(store) => shared.with_store(&store.numbers),
+            Some(store) => shared.with_store(&store.numbers, store.durability),
             None => shared,
         });
         let connections = Arc::new(AtomicUsize::new(0));

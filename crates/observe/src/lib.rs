@@ -13,7 +13,7 @@ mod throttle;
 
 pub use counters::Counters;
 use log::{Line, log_event, log_line};
-pub use prometheus::{Gauges, render};
+pub use prometheus::{Gauges, StoreGauges, render};
 pub use throttle::{Pass, Throttle};
 
 use std::sync::Arc;

@@ -15,6 +15,61 @@ pub struct Gauges {
     pub retained_messages: u64,
     /// Shards that did not answer in time; their counts are missing.
     pub silent_shards: u64,
+    /// What an acknowledgement promises: `disk`, `process` or `memory`.
+    pub durability: &'static str,
+    /// The durable store, if there is one.
+    pub store: Option<StoreGauges>,
+}
+
+/// What the durable store tells of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreGauges {
+    /// It cannot write; nothing durable is acknowledged.
+    pub stuck: bool,
+    /// Bytes of the log on disk.
+    pub log_bytes: u64,
+    /// Bytes of it that still count.
+    pub live_bytes: u64,
+    /// Files of the log.
+    pub segments: u64,
+    /// Files of the log that were cleaned and removed since the start.
+    pub segments_cleaned: u64,
+    /// Stored sessions.
+    pub sessions: u64,
+    /// Messages that wait for them.
+    pub messages_queued: u64,
+    /// Retained messages.
+    pub messages_retained: u64,
+    /// Bytes handed over that are not safe yet.
+    pub backlog_bytes: u64,
+    /// Commits made safe since the start.
+    pub commits: u64,
+    /// Writes that made them safe, each with one sync in mode `disk`.
+    pub writes: u64,
+    /// Microseconds the last of these took.
+    pub write_us: u64,
+    /// Microseconds the longest took.
+    pub write_us_max: u64,
+}
+
+impl StoreGauges {
+    fn lines(&self) -> [(&'static str, &'static str, u64); 13] {
+        [
+            ("stuck", "gauge", u64::from(self.stuck)),
+            ("log_bytes", "gauge", self.log_bytes),
+            ("live_bytes", "gauge", self.live_bytes),
+            ("segments", "gauge", self.segments),
+            ("segments_cleaned_total", "counter", self.segments_cleaned),
+            ("sessions", "gauge", self.sessions),
+            ("messages_queued", "gauge", self.messages_queued),
+            ("messages_retained", "gauge", self.messages_retained),
+            ("backlog_bytes", "gauge", self.backlog_bytes),
+            ("commits_total", "counter", self.commits),
+            ("writes_total", "counter", self.writes),
+            ("write_microseconds", "gauge", self.write_us),
+            ("write_microseconds_max", "gauge", self.write_us_max),
+        ]
+    }
 }
 
 /// What a gauge of [`Census`] is called; everything else there is a counter.
@@ -42,6 +97,14 @@ pub fn render(census: &Census, counters: &Counters, gauges: &Gauges) -> String {
     metric(&mut page, "retained_messages", "gauge", gauges.retained_messages);
     metric(&mut page, "uptime_seconds", "gauge", gauges.uptime_s);
     metric(&mut page, "shards_silent", "gauge", gauges.silent_shards);
+    let _ = writeln!(
+        page,
+        "# TYPE hexmq_durability_info gauge\nhexmq_durability_info{{mode=\"{}\"}} 1",
+        gauges.durability
+    );
+    for (name, kind, value) in gauges.store.iter().flat_map(StoreGauges::lines) {
+        metric(&mut page, &format!("store_{name}"), kind, value);
+    }
     metric(&mut page, "violations_survived_total", "counter", counters.violations_survived());
     metric(&mut page, "publishes_denied_total", "counter", counters.publishes_denied());
     metric(&mut page, "subscriptions_denied_total", "counter", counters.subscriptions_denied());
@@ -73,8 +136,12 @@ mod tests {
         for line in page.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').expect("name and value");
             assert!(name.starts_with("hexmq_"), "{line}");
-            assert_eq!(value, "0", "{line}");
+            assert_eq!(value, if name.contains("_info{") { "1" } else { "0" }, "{line}");
         }
+        let gauges = Gauges { durability: "disk", store: Some(StoreGauges::default()), ..Gauges::default() };
+        let stored = render(&Census::default(), &Counters::default(), &gauges);
+        assert!(stored.contains("hexmq_durability_info{mode=\"disk\"} 1"), "{stored}");
+        assert!(stored.contains("\nhexmq_store_commits_total 0\n"), "{stored}");
         assert!(page.contains("# TYPE hexmq_clients_connected gauge"));
         assert!(page.contains("# TYPE hexmq_publish_received_total counter"));
         assert!(page.contains("hexmq_refusals_total{reason=\"not_authorized\"} 0"));

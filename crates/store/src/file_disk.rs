@@ -23,16 +23,24 @@ pub struct FileDisk {
     open: Vec<(String, File)>,
 }
 
+fn sync_parent(directory: &Path) -> io::Result<()> {
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 impl FileDisk {
     /// Takes a directory, which is made if it is not there; readable for this user only, since messages are.
     ///
     /// [`StoreError::Locked`] if another process has it.
     pub fn open(directory: &Path) -> Result<FileDisk, StoreError> {
         let shown = directory.display();
+        // A directory survives a power cut when the one it is in was synced.
+        let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)
+            .and_then(|()| missing.into_iter().rev().try_for_each(sync_parent))
             .map_err(StoreError::disk(format!("cannot make the directory {shown}")))?;
         FileDisk::open_existing(directory)
     }

@@ -109,6 +109,7 @@ impl Shard {
         let mut values: Vec<(&'static str, String)> =
             numbers.into_iter().map(|(topic, number)| (topic, number.to_string())).collect();
         values.push(("$SYS/broker/version", concat!("HexMQ version ", env!("CARGO_PKG_VERSION")).into()));
+        values.push(("$SYS/broker/durability", self.shared.durability.into()));
         values.push(("$SYS/broker/uptime", format!("{uptime_s} seconds")));
         values
     }

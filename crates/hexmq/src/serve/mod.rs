@@ -21,6 +21,7 @@ use hexmq_http::{AdminPassword, Server, Service};
 use hexmq_node::{Node, Setup, StoreSetup};
 use hexmq_observe::Observer;
 use hexmq_observe::recorder::Recorder;
+use hexmq_store::Keeper;
 use hexmq_transport::{Listener, descriptor_limit, raise_descriptor_limit};
 
 use crate::command::serve::Args;
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
         None => generated_password().map_err(|error| format!("no randomness: {error}"))?,
     };
     let control = match http {
-        Some(http) => Some(start_http(http, config, &node, &observer, &password)?),
+        Some(http) => Some(start_http(http, config, &node, &observer, keeper.clone(), &password)?),
         None => None,
     };
     announce(config, &listeners, control.as_ref(), &password).map_err(|error| format!("stdout: {error}"))?;
@@ -131,10 +132,11 @@ fn start_http(
     config: &Config,
     node: &Node,
     observer: &Arc<Observer>,
+    keeper: Option<Arc<Keeper>>,
     password: &str,
 ) -> Result<Server, String> {
     let service = Service {
-        backend: Box::new(NodeBackend::new(node.handle(), config)),
+        backend: Box::new(NodeBackend::new(node.handle(), config, keeper)),
         observer: Arc::clone(observer),
         admin: AdminPassword::new(password),
     };

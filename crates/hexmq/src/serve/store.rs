@@ -45,6 +45,7 @@ pub(crate) fn open(
     let running = Running::default();
     let setup = StoreSetup {
         numbers: opened.numbers,
+        durability: config.durability.name(),
         open: begin(store, config, Arc::clone(observer), Arc::clone(&running)),
     };
     Ok(Some((setup, running)))

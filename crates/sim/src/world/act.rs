@@ -178,6 +178,7 @@ impl World {
             attempts: Vec::new(),
             acknowledged: None,
             refused: false,
+            doubtful: 0,
         };
         let id = self.ledger.messages.len();
         self.ledger.messages.push(message);

@@ -97,6 +97,11 @@ impl World {
             // [V4 MQTT-3.2.2-2, V4 MQTT-3.2.2-3, V5 MQTT-3.2.2-2, V5 MQTT-3.2.2-3]
             return Err(format!("Session Present is {present}"));
         }
+        if who.spec.version == Version::V3 && expected.is_none() {
+            for outgoing in &who.outgoing {
+                self.ledger.messages[outgoing.message].doubtful += 1;
+            }
+        }
         who.forgotten = false;
         who.doubts = who.doubts.filter(|doubted| *doubted != wire);
         if !present {

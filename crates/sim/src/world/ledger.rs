@@ -26,6 +26,8 @@ pub(super) struct Message {
     /// PUBACK or PUBREC came, and said success.
     pub(super) acknowledged: Option<Acknowledged>,
     pub(super) refused: bool,
+    /// How often it was sent again to a server that did not say whether it knows of it (3.1).
+    pub(super) doubtful: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -203,7 +205,7 @@ impl Ledger {
             _ => 1,
         };
         // What was not safe when the power failed may come again; QoS 2 goes out only when it is.
-        let again = if delivery.qos == QoS::ExactlyOnce { 0 } else { self.cuts.len() as u32 };
+        let again = if delivery.qos == QoS::ExactlyOnce { 0 } else { self.cuts.len() as u32 } + message.doubtful;
         if receipt.live > (published + again) * (1 + groups) {
             return Err(format!("message {id} came {} times at {:?}", receipt.live, delivery.qos));
         }

@@ -42,7 +42,7 @@ impl World {
         };
         let limits = Arc::new(self.plan.limits.clone());
         let shared = Shared::new(self.plan.shards, &limits, opened.numbers.seed, self.now);
-        self.shared = Arc::new(shared.with_store(&opened.numbers));
+        self.shared = Arc::new(shared.with_store(&opened.numbers, "disk"));
         let mut shards: Vec<Shard> = (0..self.plan.shards)
             .map(|id| Shard::new(ShardId(id), limits.clone(), self.shared.clone(), self.now))
             .collect();
