@@ -243,6 +243,10 @@ fn messages_and_their_acknowledgements() {
         Some("MQTT-4.3.3-1"),
         None,
     );
+}
+
+#[test]
+fn messages_that_come_again() {
     shows(
         &format!("{V4}> PUBLISH qos=1 pid=7 topic=a payload=x\n> PUBLISH qos=1 pid=7 topic=a payload=y"),
         "packet_identifier_in_use",

@@ -126,6 +126,10 @@ fn remaining_lengths() {
         ],
         Version::V4,
     );
+}
+
+#[test]
+fn a_remaining_length_that_is_a_plain_number() {
     // 178 as one plain byte.
     let topic = "x".repeat(173);
     let right = format!("82 b2 01 0001 00ad '{topic}' 00");
@@ -282,6 +286,15 @@ fn the_head_of_connect() {
                 "protocol_name_mangled",
                 CONNECT,
             ),
+        ],
+        Version::V4,
+    );
+}
+
+#[test]
+fn flags_identifier_and_keep_alive_of_connect() {
+    check(
+        &[
             (
                 "10 len 0004 'MQTT' 04 02 0078 0009 '901505824' 0006 '491644' 0006 '123456'",
                 "connect_flags_unfit",
