@@ -59,6 +59,8 @@ pub(super) struct Held {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Receipt {
     pub(super) live: u32,
+    /// Of these, with QoS 2.
+    pub(super) exact: u32,
     pub(super) repeated: u32,
     pub(super) retained: u32,
 }
@@ -200,14 +202,15 @@ impl Ledger {
             return Ok(());
         }
         receipt.live += 1;
+        receipt.exact += u32::from(delivery.qos == QoS::ExactlyOnce);
         let published = match message.qos {
             QoS::AtLeastOnce => message.attempts.len() as u32,
-            _ => 1,
+            _ => 1 + message.doubtful,
         };
         // What was not safe when the power failed may come again; QoS 2 goes out only when it is.
-        let again = if delivery.qos == QoS::ExactlyOnce { 0 } else { self.cuts.len() as u32 } + message.doubtful;
-        if receipt.live > (published + again) * (1 + groups) {
-            return Err(format!("message {id} came {} times at {:?}", receipt.live, delivery.qos));
+        let most = (published + self.cuts.len() as u32) * (1 + groups);
+        if receipt.live > most || receipt.exact > published * (1 + groups) {
+            return Err(format!("message {id} came {} times, now with {:?}", receipt.live, delivery.qos));
         }
         Ok(())
     }

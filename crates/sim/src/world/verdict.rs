@@ -208,10 +208,14 @@ impl World {
                 {
                     None
                 }
-                // Nobody keeps a QoS 0 Will for a witness that is away.
+                // Nobody keeps a QoS 0 Will for a witness that is away, nor more than its queue holds.
                 (WillDue::At(due), [])
                     if self.witness_was_away(due, due)
-                        && self.clients[client].spec.will.is_none_or(|will| will.qos == QoS::AtMostOnce) =>
+                        && (self.clients[client]
+                            .spec
+                            .will
+                            .is_none_or(|will| will.qos == QoS::AtMostOnce)
+                            || self.will_was_dropped(client)) =>
                 {
                     None
                 }
@@ -241,6 +245,11 @@ impl World {
             });
         }
         text
+    }
+
+    fn will_was_dropped(&self, client: usize) -> bool {
+        let topic = format!("w/{}", self.clients[client].spec.name);
+        self.ledger.drops.contains_key(&(self.clients[0].spec.name.clone(), topic))
     }
 
     /// The power has cut the witness off not long before.
