@@ -5,28 +5,28 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-pub const FIN: u8 = 0x01;
-pub const SYN: u8 = 0x02;
-pub const RST: u8 = 0x04;
-pub const ACK: u8 = 0x10;
+pub(crate) const FIN: u8 = 0x01;
+pub(crate) const SYN: u8 = 0x02;
+pub(crate) const RST: u8 = 0x04;
+pub(crate) const ACK: u8 = 0x10;
 
 /// The container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Container {
+pub(crate) enum Container {
     Pcap { big_endian: bool, nanos: bool },
     PcapNg { big_endian: bool, block: Block },
 }
 
 /// The block a packet of a pcapng goes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Block {
+pub(crate) enum Block {
     Enhanced,
     Simple,
     Obsolete,
 }
 
 impl Container {
-    pub fn all() -> Vec<Container> {
+    pub(crate) fn all() -> Vec<Container> {
         let mut all = Vec::new();
         for big_endian in [false, true] {
             all.extend([false, true].map(|nanos| Container::Pcap { big_endian, nanos }));
@@ -38,12 +38,12 @@ impl Container {
         all
     }
 
-    pub const USUAL: Container = Container::Pcap { big_endian: false, nanos: true };
+    pub(crate) const USUAL: Container = Container::Pcap { big_endian: false, nanos: true };
 }
 
 /// How a packet is wrapped: a link type and what stands before the IP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     Ethernet,
     Vlan,
     QinQ,
@@ -57,7 +57,7 @@ pub enum Link {
 }
 
 impl Link {
-    pub const ALL: [Link; 10] = [
+    pub(crate) const ALL: [Link; 10] = [
         Link::Ethernet,
         Link::Vlan,
         Link::QinQ,
@@ -113,19 +113,19 @@ impl Link {
 }
 
 /// A capture being written.
-pub struct Forge {
+pub(crate) struct Forge {
     container: Container,
     link: Link,
     /// Nanoseconds since 1970 of the next packet.
-    pub at: u64,
+    pub(crate) at: u64,
     started: bool,
     /// Bytes kept of each packet.
-    pub snapshot: usize,
-    pub bytes: Vec<u8>,
+    pub(crate) snapshot: usize,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Forge {
-    pub fn new(container: Container, link: Link) -> Forge {
+    pub(crate) fn new(container: Container, link: Link) -> Forge {
         let at = 1_700_000_000_000_000_000;
         Forge { container, link, at, started: false, snapshot: usize::MAX, bytes: Vec::new() }
     }
@@ -180,7 +180,7 @@ impl Forge {
         self.u32(28, big_endian);
     }
 
-    pub fn block(&mut self, kind: u32, body: &[u8], big_endian: bool) {
+    pub(crate) fn block(&mut self, kind: u32, body: &[u8], big_endian: bool) {
         let padded = body.len().next_multiple_of(4);
         let length = padded as u32 + 12;
         self.u32(kind, big_endian);
@@ -191,7 +191,7 @@ impl Forge {
     }
 
     /// A key log inside a pcapng.
-    pub fn secrets(&mut self, key_log: &[u8], v6: bool) {
+    pub(crate) fn secrets(&mut self, key_log: &[u8], v6: bool) {
         self.start(v6);
         let Container::PcapNg { big_endian, .. } = self.container else { panic!("only pcapng has secrets") };
         let u32 = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
@@ -200,7 +200,7 @@ impl Forge {
     }
 
     /// An IP packet.
-    pub fn ip(&mut self, ip: &[u8]) {
+    pub(crate) fn ip(&mut self, ip: &[u8]) {
         let packet = self.link.wrap(ip);
         self.start(ip.first().is_some_and(|first| first >> 4 == 6));
         self.record(&packet);
@@ -239,7 +239,14 @@ impl Forge {
 }
 
 /// An IP packet with a TCP segment in it.
-pub fn tcp(from: SocketAddr, to: SocketAddr, sequence: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn tcp(
+    from: SocketAddr,
+    to: SocketAddr,
+    sequence: u32,
+    ack: u32,
+    flags: u8,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut segment = Vec::new();
     segment.extend(from.port().to_be_bytes());
     segment.extend(to.port().to_be_bytes());
@@ -253,7 +260,7 @@ pub fn tcp(from: SocketAddr, to: SocketAddr, sequence: u32, ack: u32, flags: u8,
 }
 
 /// An IP packet; IPv6 gets a hop-by-hop and a destination header in front.
-pub fn datagram(from: IpAddr, to: IpAddr, protocol: u8, carried: &[u8]) -> Vec<u8> {
+pub(crate) fn datagram(from: IpAddr, to: IpAddr, protocol: u8, carried: &[u8]) -> Vec<u8> {
     match (from, to) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let length = (20 + carried.len()) as u16;
@@ -282,15 +289,15 @@ pub fn datagram(from: IpAddr, to: IpAddr, protocol: u8, carried: &[u8]) -> Vec<u
 
 /// One TCP connection: keeps count of the sequence numbers.
 #[derive(Clone, Debug)]
-pub struct Wire {
-    pub client: SocketAddr,
-    pub server: SocketAddr,
-    pub client_next: u32,
-    pub server_next: u32,
+pub(crate) struct Wire {
+    pub(crate) client: SocketAddr,
+    pub(crate) server: SocketAddr,
+    pub(crate) client_next: u32,
+    pub(crate) server_next: u32,
 }
 
 impl Wire {
-    pub fn new(client: &str, server: &str) -> Wire {
+    pub(crate) fn new(client: &str, server: &str) -> Wire {
         Wire {
             client: client.parse().expect("an address"),
             server: server.parse().expect("an address"),
@@ -299,41 +306,41 @@ impl Wire {
         }
     }
 
-    pub fn usual() -> Wire {
+    pub(crate) fn usual() -> Wire {
         Wire::new("192.0.2.1:50000", "192.0.2.2:1883")
     }
 
-    pub fn from_client(&self, flags: u8, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn by_client(&self, flags: u8, payload: &[u8]) -> Vec<u8> {
         tcp(self.client, self.server, self.client_next, self.server_next, flags, payload)
     }
 
-    pub fn from_server(&self, flags: u8, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn by_server(&self, flags: u8, payload: &[u8]) -> Vec<u8> {
         tcp(self.server, self.client, self.server_next, self.client_next, flags, payload)
     }
 
-    pub fn handshake(&mut self, forge: &mut Forge) {
-        forge.ip(&self.from_client(SYN, b""));
+    pub(crate) fn handshake(&mut self, forge: &mut Forge) {
+        forge.ip(&self.by_client(SYN, b""));
         self.client_next = self.client_next.wrapping_add(1);
-        forge.ip(&self.from_server(SYN | ACK, b""));
+        forge.ip(&self.by_server(SYN | ACK, b""));
         self.server_next = self.server_next.wrapping_add(1);
-        forge.ip(&self.from_client(ACK, b""));
+        forge.ip(&self.by_client(ACK, b""));
     }
 
-    pub fn client(&mut self, forge: &mut Forge, payload: &[u8]) {
-        forge.ip(&self.from_client(ACK, payload));
+    pub(crate) fn client(&mut self, forge: &mut Forge, payload: &[u8]) {
+        forge.ip(&self.by_client(ACK, payload));
         self.client_next = self.client_next.wrapping_add(payload.len() as u32);
     }
 
-    pub fn server(&mut self, forge: &mut Forge, payload: &[u8]) {
-        forge.ip(&self.from_server(ACK, payload));
+    pub(crate) fn server(&mut self, forge: &mut Forge, payload: &[u8]) {
+        forge.ip(&self.by_server(ACK, payload));
         self.server_next = self.server_next.wrapping_add(payload.len() as u32);
     }
 
-    pub fn close(&mut self, forge: &mut Forge) {
-        forge.ip(&self.from_client(FIN | ACK, b""));
+    pub(crate) fn close(&mut self, forge: &mut Forge) {
+        forge.ip(&self.by_client(FIN | ACK, b""));
         self.client_next = self.client_next.wrapping_add(1);
-        forge.ip(&self.from_server(FIN | ACK, b""));
+        forge.ip(&self.by_server(FIN | ACK, b""));
         self.server_next = self.server_next.wrapping_add(1);
-        forge.ip(&self.from_client(ACK, b""));
+        forge.ip(&self.by_client(ACK, b""));
     }
 }

@@ -8,31 +8,31 @@ use hexmq_workbench::capture::{Capture, Connection, Note, NoteKind, Packet, Sett
 use hexmq_workbench::recording::Timestamp;
 
 #[derive(Default)]
-pub struct Gathered {
-    pub opened: Vec<Connection>,
-    pub closed: Vec<Connection>,
+pub(crate) struct Gathered {
+    pub(crate) opened: Vec<Connection>,
+    pub(crate) closed: Vec<Connection>,
     /// Connection, side, bytes.
-    pub packets: Vec<(u64, Side, Vec<u8>)>,
-    pub faulty: usize,
-    pub notes: Vec<(u64, Note)>,
+    pub(crate) packets: Vec<(u64, Side, Vec<u8>)>,
+    pub(crate) faulty: usize,
+    pub(crate) notes: Vec<(u64, Note)>,
     /// The streams: connection, then client and server.
-    pub streams: std::collections::BTreeMap<u64, [Vec<u8>; 2]>,
-    pub times: Vec<Timestamp>,
-    pub totals: Totals,
-    pub error: Option<String>,
+    pub(crate) streams: std::collections::BTreeMap<u64, [Vec<u8>; 2]>,
+    pub(crate) times: Vec<Timestamp>,
+    pub(crate) totals: Totals,
+    pub(crate) error: Option<String>,
 }
 
 impl Gathered {
-    pub fn packets_of(&self, connection: u64, side: Side) -> Vec<&[u8]> {
+    pub(crate) fn packets_of(&self, connection: u64, side: Side) -> Vec<&[u8]> {
         let of = self.packets.iter().filter(|packet| packet.0 == connection && packet.1 == side);
         of.map(|packet| packet.2.as_slice()).collect()
     }
 
-    pub fn kinds(&self) -> Vec<&NoteKind> {
+    pub(crate) fn kinds(&self) -> Vec<&NoteKind> {
         self.notes.iter().map(|note| &note.1.kind).collect()
     }
 
-    pub fn names(&self) -> Vec<&'static str> {
+    pub(crate) fn names(&self) -> Vec<&'static str> {
         self.notes.iter().map(|note| note.1.kind.name()).collect()
     }
 }
@@ -63,7 +63,7 @@ impl Sink for Gathered {
 }
 
 /// Reads a capture whole.
-pub fn gather_with(bytes: &[u8], settings: Settings) -> Gathered {
+pub(crate) fn gather_with(bytes: &[u8], settings: Settings) -> Gathered {
     let mut gathered = Gathered::default();
     let mut capture = Capture::new(settings);
     gathered.error =
@@ -73,19 +73,19 @@ pub fn gather_with(bytes: &[u8], settings: Settings) -> Gathered {
     gathered
 }
 
-pub fn gather(bytes: &[u8]) -> Gathered {
+pub(crate) fn gather(bytes: &[u8]) -> Gathered {
     gather_with(bytes, Settings::default())
 }
 
 /// A CONNECT of 3.1.1 with this Client Identifier.
-pub fn connect(id: &str) -> Vec<u8> {
+pub(crate) fn connect(id: &str) -> Vec<u8> {
     let body = [b"\x00\x04MQTT\x04\x02\x00\x3c".as_slice(), &(id.len() as u16).to_be_bytes(), id.as_bytes()];
     let body = body.concat();
     [&[0x10, body.len() as u8][..], &body].concat()
 }
 
 /// A PUBLISH of QoS 0.
-pub fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
     let length = 2 + topic.len() + payload.len();
     let mut packet = vec![0x30];
     let mut left = length;
@@ -103,4 +103,4 @@ pub fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-pub const CONNACK: &[u8] = b"\x20\x02\x00\x00";
+pub(crate) const CONNACK: &[u8] = b"\x20\x02\x00\x00";

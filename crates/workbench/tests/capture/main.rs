@@ -79,7 +79,7 @@ fn a_repeated_syn_is_no_new_connection() {
     let mut forge = Forge::new(Container::USUAL, Link::Raw);
     let mut wire = Wire::usual();
     for _ in 0..3 {
-        forge.ip(&wire.from_client(SYN, b""));
+        forge.ip(&wire.by_client(SYN, b""));
     }
     talk(&mut forge, &mut wire);
     let found = gather(&forge.bytes);
@@ -92,7 +92,7 @@ fn a_reset_names_who_broke_it_off() {
     let mut wire = Wire::usual();
     wire.handshake(&mut forge);
     wire.client(&mut forge, &connect("x"));
-    forge.ip(&wire.from_server(RST | ACK, b""));
+    forge.ip(&wire.by_server(RST | ACK, b""));
     let found = gather(&forge.bytes);
     assert_eq!(found.closed[0].end, Some(End::Reset(Side::Server)));
 }
@@ -207,10 +207,10 @@ fn a_half_closed_connection_goes_on() {
     let mut wire = Wire::usual();
     wire.handshake(&mut forge);
     wire.client(&mut forge, &connect("x"));
-    forge.ip(&wire.from_client(FIN | ACK, b""));
+    forge.ip(&wire.by_client(FIN | ACK, b""));
     wire.client_next += 1;
     wire.server(&mut forge, CONNACK);
-    forge.ip(&wire.from_server(FIN | ACK, b""));
+    forge.ip(&wire.by_server(FIN | ACK, b""));
     let found = gather(&forge.bytes);
     assert_eq!(found.packets.len(), 2);
     assert_eq!(found.closed[0].end, Some(End::Closed(Side::Client)));

@@ -125,7 +125,7 @@ fn what_stays_closed_says_why() {
     // The secrets of another connection under the name of this one.
     let case = &exchanges["cases"][0];
     let mut keys = KeyLog::default();
-    let forged = keys_of(case).replace(|c: char| c == 'a' || c == 'b', "c");
+    let forged = keys_of(case).replace(['a', 'b'], "c");
     let random: Vec<&str> = case["keys"][0].as_str().expect("text").split(' ').collect();
     for line in forged.lines() {
         let words: Vec<&str> = line.split(' ').collect();
@@ -171,7 +171,7 @@ fn behind_a_gap_tls_is_read_on() {
             let mut late = wire.clone();
             late.client_next = 1_001 + total(segments, "client");
             late.server_next = 900_001 + total(segments, "server");
-            forge.ip(&late.from_server(ACK, b""));
+            forge.ip(&late.by_server(ACK, b""));
         }
         let found = gather_with(&forge.bytes, Settings { keys: key_log(case), ..Settings::default() });
         let client = found.packets_of(1, Side::Client);

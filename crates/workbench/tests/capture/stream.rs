@@ -132,7 +132,7 @@ proptest! {
                 kept.extend_from_slice(segment);
             }
             // The server has all of it: the capture lost it.
-            forge.ip(&wire.from_server(ACK, b""));
+            forge.ip(&wire.by_server(ACK, b""));
         }
         let found = gather(&forge.bytes);
         prop_assert_eq!(&found.streams[&1][0], &kept, "what is there is handed on");
