@@ -105,7 +105,7 @@ fn connections_packets_and_fields_are_told() {
         "{summary}"
     );
     assert!(summary.contains("> 39 B: CONNECT 1 PUBLISH 1 SUBSCRIBE 1"), "{summary}");
-    assert!(summary.contains("1 packets that break the standard"), "{summary}");
+    assert!(summary.contains("1 packet against the standard"), "{summary}");
     let list = text(&capture(&["-", "-p"], &file).stdout);
     assert!(list.starts_with("2023-11-14T22:13:20.003000000Z      4 #1 > CONNECT v4 id=meter"), "{list}");
     assert!(list.contains("#1 > PUBLISH qos=1 pid=7 topic=a/b payload=21."), "{list}");

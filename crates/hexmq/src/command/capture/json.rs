@@ -2,7 +2,7 @@
 
 use hexmq_wire::{ControlPacket, PacketType, QoS};
 use hexmq_workbench::capture::{Connection, Note, Packet, Totals, Traffic};
-use hexmq_workbench::{Explanation, Language, packet_line, plain_hex};
+use hexmq_workbench::{Explanation, Finding, Language, packet_line, plain_hex};
 use serde_json::{Map, Value, json};
 
 use super::report::Detail;
@@ -12,6 +12,7 @@ pub(super) fn packet(
     connection: &Connection,
     packet: &Packet<'_>,
     explanation: Option<&Explanation>,
+    of_dialogue: &[Finding],
     detail: Detail,
 ) -> Value {
     let mut object = json!({
@@ -48,7 +49,32 @@ pub(super) fn packet(
             map.insert("findings".to_owned(), findings);
         }
     }
+    if detail.lint {
+        map.insert("dialogue_findings".to_owned(), of_dialogue.iter().map(finding).collect());
+    }
     object
+}
+
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "code": finding.code,
+        "severity": finding.severity.name(),
+        "statement": finding.statement,
+        "offset": finding.offset,
+        "length": finding.length,
+        "message": finding.message,
+        "repair_hex": finding.repair.as_deref().map(plain_hex),
+    })
+}
+
+/// What a conversation as a whole shows.
+pub(super) fn end_findings(connection: &Connection, findings: &[Finding]) -> Value {
+    json!({
+        "type": "findings",
+        "at": connection.last.to_string(),
+        "connection": connection.number,
+        "dialogue_findings": findings.iter().map(finding).collect::<Vec<_>>(),
+    })
 }
 
 /// What one looks for most.

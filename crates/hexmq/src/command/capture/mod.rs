@@ -6,6 +6,7 @@
 
 mod choice;
 mod json;
+mod live;
 mod progress;
 mod record;
 mod report;
@@ -16,14 +17,16 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use hexmq_workbench::Language;
-use hexmq_workbench::capture::{Capture, KeyLog, ReadError, Settings};
 use hexmq_workbench::recording::Kind;
+use hexmq_workbench::capture::{Capture, KeyLog, ReadError, Settings};
 
-use super::explain::{Lang, WRONG_USAGE, columns, language};
 use super::recorded;
+use super::explain::{Lang, WRONG_USAGE, columns, language};
 use choice::Choice;
+use live::Live;
 use progress::Progress;
 use record::Record;
 use report::{Detail, Report};
@@ -41,8 +44,14 @@ use time::Moment;
 )]
 pub(crate) struct Args {
     /// The captures; - is standard input
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "live")]
     files: Vec<PathBuf>,
+    /// Listen on this interface until Ctrl-C; lists the packets as they come
+    #[arg(long, value_name = "IFACE", conflicts_with = "files")]
+    live: Option<String>,
+    /// End listening after so many seconds
+    #[arg(long, value_name = "N", requires = "live")]
+    seconds: Option<u64>,
     /// List the packets, a line each
     #[arg(long, short)]
     packets: bool,
@@ -98,7 +107,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     {
         return outcome.map_or_else(refused, |()| ExitCode::SUCCESS);
     }
-    match settings(args).and_then(|settings| files(args, settings)) {
+    match settings(args).and_then(|settings| read_all(args, settings)) {
         Ok(code) => ExitCode::from(code),
         Err(refusal) => refused(refusal),
     }
@@ -145,19 +154,20 @@ fn settings(args: &Args) -> Result<Settings, Refusal> {
 fn detail(args: &Args) -> Detail {
     let chosen = !args.connection.is_empty() || !args.client_id.is_empty() || args.from.or(args.to).is_some();
     Detail {
-        packets: args.packets || args.explain || chosen && args.write.is_none(),
+        packets: args.packets || args.explain || args.live.is_some() || chosen && args.write.is_none(),
         explain: args.explain,
         lint: args.lint,
     }
 }
 
-fn files(args: &Args, settings: Settings) -> Result<u8, Refusal> {
+fn read_all(args: &Args, settings: Settings) -> Result<u8, Refusal> {
     let language = language(args.lang);
     // Opened before anything is printed: a wrong name is wrong usage.
     let mut inputs = Vec::new();
     for path in &args.files {
         inputs.push(open(path)?);
     }
+    let live = args.live.as_deref().map(listen).transpose()?;
     let record = match &args.write {
         Some(path) => Some(Record::create(path, language, args.reveal)?),
         None => None,
@@ -179,9 +189,51 @@ fn files(args: &Args, settings: Settings) -> Result<u8, Refusal> {
     for input in inputs {
         damaged |= read(&mut capture, input, &mut report, quiet, language);
     }
+    if let Some(live) = live {
+        let limit = args.seconds.map(Duration::from_secs);
+        if let Err(error) = live.read(&mut capture, &mut report, limit, Report::flush) {
+            eprintln!("listening ended: {error}");
+            damaged = true;
+        }
+    }
     capture.finish(&mut report);
-    let code = report.finish(&capture.totals(), damaged);
-    Ok(code)
+    Ok(report.finish(&capture.totals(), damaged))
+}
+
+/// Whether a file begins as a capture does.
+pub(crate) fn is_capture(path: &Path) -> bool {
+    let mut start = Vec::new();
+    File::open(path).and_then(|file| file.take(64).read_to_end(&mut start)).is_ok()
+        && hexmq_workbench::capture::is_capture(&start)
+}
+
+/// Explains every packet of a capture.
+pub(crate) fn explain_file(path: &Path, json: bool, full: bool, lang: Option<Lang>) -> ExitCode {
+    run(&Args {
+        files: vec![path.to_owned()],
+        live: None,
+        seconds: None,
+        packets: true,
+        explain: true,
+        lint: true,
+        connection: Vec::new(),
+        client_id: Vec::new(),
+        from: None,
+        to: None,
+        keylog: Vec::new(),
+        port: Vec::new(),
+        write: None,
+        reveal: false,
+        json,
+        full,
+        lang,
+    })
+}
+
+fn listen(interface: &str) -> Result<Live, Refusal> {
+    let live = Live::open(interface)?;
+    eprintln!("listening on {interface}; Ctrl-C ends it");
+    Ok(live)
 }
 
 /// Columns of a line; none: as long as it is.

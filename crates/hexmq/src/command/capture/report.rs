@@ -6,7 +6,8 @@ use hexmq_wire::Fault;
 use hexmq_workbench::capture::{Connection, Note, NoteKind, Packet, Sink, Totals};
 use hexmq_workbench::recording::Timestamp;
 use hexmq_workbench::{
-    Explanation, Finding, Language, Layout, Options, Severity, Side, explain, packet_line, render,
+    DialogueFinding, Dialogues, Explanation, Finding, Language, Layout, Options, Severity, Side, explain,
+    packet_line, render,
 };
 
 use super::choice::Choice;
@@ -34,6 +35,8 @@ pub(super) struct Report<W: Write> {
     choice: Choice,
     record: Option<Record>,
     summary: Summary,
+    /// Judges conversations, where that is asked for.
+    dialogues: Option<Dialogues>,
     start: Option<Timestamp>,
     /// The worst finding.
     worst: Option<Severity>,
@@ -60,6 +63,7 @@ impl<W: Write> Report<W> {
             choice,
             record,
             summary: Summary::default(),
+            dialogues: detail.lint.then(Dialogues::new),
             start: None,
             worst: None,
             gone: false,
@@ -83,6 +87,11 @@ impl<W: Write> Report<W> {
             && self.choice.time(at, self.start.unwrap_or_default())
     }
 
+    /// Hands on what was printed so far.
+    pub(super) fn flush(&mut self) {
+        self.gone |= self.output.flush().is_err();
+    }
+
     /// Prints connections and totals, and says what the exit code is.
     pub(super) fn finish(mut self, totals: &Totals, damaged: bool) -> u8 {
         if self.json {
@@ -102,7 +111,46 @@ impl<W: Write> Report<W> {
         }
     }
 
-    fn print_packet(&mut self, connection: &Connection, packet: &Packet<'_>) {
+    /// What the conversation shows at this packet, and the packet itself.
+    fn judge_packet(&mut self, connection: &Connection, packet: &Packet<'_>) {
+        let found = self
+            .dialogues
+            .as_mut()
+            .map(|dialogues| dialogues.packet(connection.number, packet.from, Some(packet.at), packet.bytes));
+        let told = self.detail.packets || self.detail.lint;
+        if told && !self.gone && self.wanted(connection, packet.at) {
+            self.print_packet(connection, packet, &found.unwrap_or_default());
+        }
+    }
+
+    /// What a conversation as a whole shows when it is over.
+    fn judge_end(&mut self, connection: &Connection) {
+        let Some(dialogues) = &mut self.dialogues else { return };
+        let found = dialogues.close(connection.number, Some(connection.last));
+        if self.gone || !self.wanted(connection, connection.last) || found.is_empty() {
+            return;
+        }
+        let findings = self.in_words(&found);
+        if self.json {
+            return self.line(&json::end_findings(connection, &findings).to_string());
+        }
+        self.line(&format!("{} #{} -- the conversation as a whole", connection.last, connection.number));
+        self.findings(findings.iter());
+    }
+
+    fn in_words(&mut self, found: &[DialogueFinding]) -> Vec<Finding> {
+        let findings: Vec<Finding> = found.iter().map(|found| found.to_finding(0, self.language)).collect();
+        self.worst = self.worst.max(findings.iter().map(|finding| finding.severity).max());
+        findings
+    }
+
+    fn print_packet(
+        &mut self,
+        connection: &Connection,
+        packet: &Packet<'_>,
+        of_dialogue: &[DialogueFinding],
+    ) {
+        let of_dialogue = self.in_words(of_dialogue);
         let explanation = (self.detail.explain || self.detail.lint).then(|| {
             let options =
                 Options { from: Some(packet.from), version: Some(packet.version), language: self.language };
@@ -112,10 +160,13 @@ impl<W: Write> Report<W> {
         let worst = findings.map(|finding| finding.severity).max();
         self.worst = self.worst.max(worst.filter(|_| self.detail.lint));
         if self.json {
-            let line = json::packet(connection, packet, explanation.as_ref(), self.detail);
-            return self.line(&line.to_string());
+            let line = json::packet(connection, packet, explanation.as_ref(), &of_dialogue, self.detail);
+            if self.detail.packets || worst.is_some() || !of_dialogue.is_empty() {
+                self.line(&line.to_string());
+            }
+            return;
         }
-        if self.detail.packets || worst.is_some() {
+        if self.detail.packets || worst.is_some() || !of_dialogue.is_empty() {
             self.cut_line(&title(connection, packet));
         }
         match (&explanation, &packet.decoded) {
@@ -124,6 +175,7 @@ impl<W: Write> Report<W> {
             (None, Err(fault)) => self.fault(fault),
             (None, Ok(_)) => {}
         }
+        self.findings(of_dialogue.iter());
     }
 
     fn fault(&mut self, fault: &Fault) {
@@ -162,6 +214,10 @@ impl<W: Write> Sink for Report<W> {
         if let Some(record) = &mut self.record {
             record.opened(connection, &self.choice);
         }
+        // One that begins in the middle is joined when its first packet comes.
+        if let Some(dialogues) = self.dialogues.as_mut().filter(|_| connection.from_start) {
+            dialogues.open(connection.number);
+        }
     }
 
     #[inline]
@@ -180,14 +236,16 @@ impl<W: Write> Sink for Report<W> {
         {
             record.settle(connection, &self.choice);
         }
-        let told = self.detail.packets || self.detail.lint;
-        if told && !self.gone && self.wanted(connection, packet.at) {
-            self.print_packet(connection, packet);
+        if self.detail.packets || self.detail.lint {
+            self.judge_packet(connection, packet);
         }
     }
 
     fn note(&mut self, connection: &Connection, note: &Note) {
         self.summary.note(&note.kind);
+        if let (Some(dialogues), Some(from)) = (&mut self.dialogues, note.from) {
+            dialogues.lost(connection.number, from);
+        }
         if let Some(record) = &mut self.record {
             record.note(connection, &self.choice, note);
         }
@@ -208,6 +266,7 @@ impl<W: Write> Sink for Report<W> {
         if let Some(record) = &mut self.record {
             record.closed(connection, &self.choice);
         }
+        self.judge_end(connection);
         if self.choice.connection(connection) != Some(true) {
             return;
         }

@@ -82,10 +82,11 @@ impl Summary {
         let (mqtt, encrypted, messages) = (self.mqtt, self.encrypted, self.packets);
         let span = totals.first.zip(totals.last).map_or(0, |(first, last)| last.0.saturating_sub(first.0));
         let (span, size) = (seconds(span), size(totals.bytes));
+        let (p, c, m) = (plural(packets), plural(connections), plural(messages));
         let mut text = say!(
             language,
-            "{packets} packets, {size}, over {span}; {connections} TCP connections: {mqtt} MQTT with \
-             {messages} packets, {encrypted} encrypted\n",
+            "{packets} packet{p}, {size}, over {span}; {connections} TCP connection{c}: {mqtt} MQTT with \
+             {messages} packet{m}, {encrypted} encrypted\n",
             "{packets} 个数据包，{size}，历时 {span}；{connections} 个 TCP 连接：{mqtt} 个 MQTT（{messages} 个报文），\
              {encrypted} 个加密\n",
         );
@@ -185,15 +186,16 @@ fn sent(page: &mut String, arrow: char, traffic: &Traffic, language: Language) {
         let _ = writeln!(page, "   {arrow} {size}:{kinds}");
     }
     if traffic.faulty > 0 {
-        let count = traffic.faulty;
-        let line = say!(language, "{count} packets that break the standard", "{count} 个报文不符合标准");
+        let (count, s) = (traffic.faulty, plural(u64::from(traffic.faulty)));
+        let line = say!(language, "{count} packet{s} against the standard", "{count} 个报文不符合标准");
         let _ = writeln!(page, "   {arrow} ! {line}");
     }
     if delivery.gaps > 0 {
         let (gaps, lost) = (delivery.gaps, delivery.lost);
+        let s = plural(u64::from(gaps));
         let line = say!(
             language,
-            "{gaps} gaps: {lost} bytes are not in the capture",
+            "{gaps} gap{s}: {lost} bytes are not in the capture",
             "{gaps} 处缺口：抓包中缺少 {lost} 个字节",
         );
         let _ = writeln!(page, "   {arrow} ! {line}");
@@ -245,6 +247,10 @@ const fn version_name(version: Version) -> &'static str {
         Version::V4 => "MQTT 3.1.1",
         Version::V5 => "MQTT 5.0",
     }
+}
+
+const fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn seconds(nanoseconds: u64) -> String {
