@@ -124,7 +124,7 @@ fn accuses_nobody(stream: &[u8], ends: &[usize], options: &Options) {
     let explanation = explain(stream, options);
     let found: Vec<usize> = explanation.packets.iter().map(|packet| packet.offset + packet.length).collect();
     assert_eq!(found, ends, "{stream:02x?}");
-    let accusation = explanation.findings().next();
+    let accusation = explanation.findings().chain(explanation.dialect_findings()).next();
     assert!(accusation.is_none(), "{accusation:?} in {stream:02x?}");
     assert_eq!(explanation.outcome(), Outcome::Clean, "{stream:02x?}");
 }
@@ -133,7 +133,7 @@ fn accuses_nobody(stream: &[u8], ends: &[usize], options: &Options) {
 fn cut_off(stream: &[u8], at: usize, options: &Options) {
     let (there, _) = stream.split_at(at);
     let explanation = explain(there, options);
-    let accusation = explanation.findings().next();
+    let accusation = explanation.findings().chain(explanation.dialect_findings()).next();
     assert!(accusation.is_none(), "{accusation:?} in {there:02x?}");
     assert!(explanation.skipped.is_empty(), "{there:02x?}");
     if let Some(rest) = &explanation.rest {
