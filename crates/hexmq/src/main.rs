@@ -30,6 +30,7 @@ enum Command {
     Replay(Box<command::replay::Args>),
     Rr(Box<command::request::Args>),
     Serve(Box<command::serve::Args>),
+    Store(command::store::Args),
     #[command(after_help = command::subscribe::FORMAT_HELP)]
     Sub(Box<command::subscribe::Args>),
     User(command::user::Args),
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => command::replay::run(&args),
         Some(Command::Rr(args)) => command::request::run(&args),
         Some(Command::Serve(args)) => command::serve::run(&args),
+        Some(Command::Store(args)) => command::store::run(&args),
         Some(Command::Sub(args)) => command::subscribe::run(&args),
         Some(Command::User(args)) => command::user::run(&args),
         None => {
@@ -81,6 +83,7 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
         (true, Some("build" | "capture" | "diff" | "explain" | "raw" | "replay")) => {
             ExitCode::from(command::explain::WRONG_USAGE)
         }
+        (true, Some("store")) => ExitCode::from(command::store::WRONG_USAGE),
         (true, _) => ExitCode::from(2),
     }
 }

@@ -13,5 +13,6 @@ pub(crate) mod recorded;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod serve;
+pub(crate) mod store;
 pub(crate) mod subscribe;
 pub(crate) mod user;
