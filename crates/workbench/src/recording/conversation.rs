@@ -197,7 +197,8 @@ impl Conversation {
                 }
                 Event::Strays { from, .. } | Event::Begun { from, .. } => dialogue.lost(*from),
                 Event::Note(Note { lost: Some(lost), .. }) => dialogue.lost(lost.from),
-                Event::Open(_) | Event::Note(_) | Event::Close(_) => {}
+                Event::Close(_) => findings.extend(dialogue.close(Some(moment.at))),
+                Event::Open(_) | Event::Note(_) => {}
             }
         }
         for (number, spoken) in self.packets_mut().enumerate() {
