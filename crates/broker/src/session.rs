@@ -233,9 +233,13 @@ impl Subscriptions {
     }
 
     pub(crate) fn contains(&self, filter: &str) -> bool {
+        self.get(filter).is_some()
+    }
+
+    pub(crate) fn get(&self, filter: &str) -> Option<Held> {
         match &self.many {
-            Some(many) => many.contains_key(filter),
-            None => self.few.iter().any(|(held, _)| &**held == filter),
+            Some(many) => many.get(filter).copied(),
+            None => self.few.iter().find(|(known, _)| &**known == filter).map(|(_, held)| *held),
         }
     }
 

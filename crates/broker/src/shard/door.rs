@@ -12,8 +12,8 @@ use super::{Serve, Shard, is_connect};
 use crate::connection::{Aliases, Authenticating, Authentication, Connected, Reauthentication, Stage, Will};
 use crate::session::{Expiry, Session};
 use crate::{
-    Answer, AuthStep, CloseReason, ConnId, Event, Flow, HoldId, Message, Namespace, Permit, Question,
-    Refusal, SessionKey, Sink, home,
+    Answer, AuthStep, CloseReason, Condition, ConnId, Event, Flow, HoldId, Message, Namespace, Permit,
+    Question, Refusal, SessionKey, Sink, home,
 };
 
 /// Bytes of a CONNACK of 5.0 without properties.
@@ -206,11 +206,17 @@ impl Shard {
         out: &mut impl Sink,
     ) {
         let key = SessionKey { namespace: Namespace::PLAIN, identifier };
+        if out.condition() == Condition::Stuck && self.needs_store(&key, connect) {
+            self.refuse(conn, connect, Refusal::ServerUnavailable, now, out);
+            return;
+        }
         self.residents.persisted = false;
         let (session, session_present) = self.claim_session(&key, connect, now, out);
         let connected = self.connected_from(connect, session, permit, out);
         let keep_alive_s = connected.keep_alive_s;
-        if self.residents.persisted {
+        // While the store cannot write, who takes up a stored session is let in all the same: that is all that can
+        // happen then, and the session loses nothing by it.
+        if self.residents.persisted && out.condition() != Condition::Stuck {
             // The client may believe CONNACK: what it says of the session is in the store by then.
             out.gate(conn);
         }

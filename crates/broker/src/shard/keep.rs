@@ -3,14 +3,15 @@
 
 use hexmq_session::{Now, Wall};
 use hexmq_wire::{
-    Ack, ControlPacket, Frame, Leniency, NoTrace, PacketIdentifier, PacketType, ReasonCode, Version, decode,
+    Ack, Connect, ControlPacket, Frame, Leniency, NoTrace, PacketIdentifier, PacketType, ReasonCode, Version,
+    decode,
 };
 
 use super::Shard;
 use super::timers::Timer;
 use crate::connection::Will;
 use crate::session::{Expiry, Session, Stored};
-use crate::{CloseReason, Condition, ConnId, Message, Record, Serial, Sink};
+use crate::{CloseReason, Condition, ConnId, Flow, Message, Record, Serial, SessionKey, Sink};
 
 /// Expired retained messages looked at in one go.
 const SWEEP_BUDGET: usize = 1024;
@@ -42,6 +43,35 @@ impl Shard {
             expiry_s,
             ends_at,
         });
+    }
+
+    /// Whether CONNACK would promise what the store must have: that a stored session was made, or is gone.
+    pub(super) fn needs_store(&self, key: &SessionKey, connect: &Connect<'_>) -> bool {
+        if self.residents.serials.is_none() {
+            return false;
+        }
+        let found = self.directory.find(key, &self.residents.sessions);
+        let stored = found.is_some_and(|slot| self.residents.stored_serial(slot).is_some());
+        let lasts = match connect.version {
+            Version::V5 => connect.properties.session_expiry_interval().unwrap_or(0) > 0,
+            _ => !connect.clean_start,
+        };
+        (stored && connect.clean_start) || (!stored && lasts)
+    }
+
+    /// While the store does not keep up, who has it store something is not read further.
+    pub(super) fn hold_back(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) -> Flow {
+        if !self.residents.persisted || out.condition() == Condition::Well {
+            return Flow::Continue;
+        }
+        self.watch_store(conn, now, out);
+        match self.residents.connections.get_mut(conn.slot, conn.generation) {
+            Some(connection) => {
+                connection.paused = true;
+                Flow::Pause
+            }
+            None => Flow::Closed,
+        }
     }
 
     /// A session is over; so is what the store has of it.
@@ -95,7 +125,7 @@ impl Shard {
     }
 
     /// While the store cannot write, a publisher is not read; not for ever.
-    pub(super) fn watch_store(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) {
+    fn watch_store(&mut self, conn: ConnId, now: Now, out: &mut impl Sink) {
         if out.condition() == Condition::Stuck {
             let due = now.mono.plus_ms(self.residents.limits.store_full_timeout_ms);
             self.wheel.insert(due, Timer::Store(conn));

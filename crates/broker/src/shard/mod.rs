@@ -194,7 +194,14 @@ impl Shard {
             Ok(packet) => packet,
             Err(fault) => return self.refuse_packet(conn, fault, now, out),
         };
-        match packet {
+        let asks = matches!(
+            packet,
+            ControlPacket::Publish(_)
+                | ControlPacket::Pubrel(_)
+                | ControlPacket::Subscribe(_)
+                | ControlPacket::Unsubscribe(_)
+        );
+        let flow = match packet {
             ControlPacket::Publish(publish) => self.publish(conn, &publish, now, out),
             ControlPacket::Puback(ack) => self.puback(conn, &ack, now, out),
             ControlPacket::Pubrec(ack) => self.pubrec(conn, &ack, now, out),
@@ -218,7 +225,8 @@ impl Shard {
                 self.close(conn, CloseReason::ProtocolError, ReasonCode::ProtocolError, None, now, out);
                 Flow::Closed
             }
-        }
+        };
+        if asks && flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
     }
 
     /// A packet that cannot be read closes the connection.

@@ -162,8 +162,7 @@ impl Shard {
         let nobody = !routed.matched && version == Version::V5;
         let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
         self.acknowledge(conn, publish, code, Properties::EMPTY, out);
-        if routed.congested || (self.residents.persisted && out.condition() != Condition::Well) {
-            self.watch_store(conn, now, out);
+        if routed.congested {
             if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) {
                 connection.paused = true;
             }

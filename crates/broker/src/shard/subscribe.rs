@@ -98,7 +98,10 @@ impl Shard {
         let shared = filter.share_name.is_some();
         let room = shared.then(|| session.rare().room.get_or_insert_default().clone());
         session.show_room();
-        session.subscriptions.insert(text, Held { options, subscription_identifier: identifier }, seed);
+        let held = Held { options, subscription_identifier: identifier };
+        // Clients subscribe anew whenever they come back: what is the same is in the store.
+        let changed = session.subscriptions.get(text) != Some(held);
+        session.subscriptions.insert(text, held, seed);
         let stored = session.stored.as_ref().map(|stored| stored.serial);
         let entry = NewEntry {
             session: me,
@@ -134,7 +137,7 @@ impl Shard {
         if new {
             self.count_subscription(shared, true);
         }
-        if let Some(session) = stored {
+        if let Some(session) = stored.filter(|_| changed) {
             let record = Record::Subscribed { session, filter: text, options, identifier };
             self.residents.persist(&record, out);
         }

@@ -45,6 +45,8 @@ pub(super) struct StorePlan {
     pub(super) latency_ms: u64,
     pub(super) segment_bytes: u64,
     pub(super) slack_bytes: u64,
+    /// One read of so many fails; 0: none.
+    pub(super) read_fails_of: u32,
 }
 
 /// What a client is like.
@@ -108,6 +110,7 @@ impl Plan {
             latency_ms: random.pick(&[0, 2, 50, 1000]),
             segment_bytes: random.pick(&[2_000, 20_000, 1 << 20]),
             slack_bytes: random.pick(&[0, 10_000, 1 << 20]),
+            read_fails_of: random.pick(&[0, 0, 0, 2]),
         });
         let actions = random.between(40, 260) as usize;
         Plan {

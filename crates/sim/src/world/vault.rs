@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hexmq_broker::{Condition, ConnId, Fetched, Restore, Restorer, Shard, ShardId, Shared};
-use hexmq_store::sim::SimDisk;
+use hexmq_store::sim::{SimDisk, Troubles};
 use hexmq_store::{Mode, Options, Store};
 
 use super::host::{Commits, ConnKey, Host, Lane, Promise};
@@ -55,6 +55,7 @@ impl World {
             Err(error) => return self.fail(0, format!("the store does not give back what it has: {error}")),
         }
         let first = restorer.finish();
+        disk.trouble(Troubles { read_fails_of: plan.read_fails_of, ..Troubles::default() });
         self.hosts = shards.into_iter().map(|shard| host(shard, &self.plan, true)).collect();
         if let Some(host) = self.hosts.first_mut() {
             host.commits.records = first;
