@@ -8,6 +8,7 @@ mod bytes;
 mod capture;
 mod client;
 mod decode;
+mod dialects;
 mod framer;
 mod mutate;
 mod notation;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use capture::capture;
 pub use decode::{decode_v3, decode_v4, decode_v5, roundtrip};
+pub use dialects::dialects;
 pub use framer::framer;
 pub use mutate::Mutator;
 pub use notation::notation;
@@ -44,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("session_ops", session_ops),
     ("capture", capture),
     ("shard", shard),
+    ("dialects", dialects),
     ("explained", explained),
     ("dialogue", dialogue),
     ("valid_packets", valid_packets),
