@@ -65,6 +65,13 @@ fn method(text: &str) -> Result<SignMethod, String> {
     SignMethod::from_name(text).ok_or_else(|| "the methods are hmacmd5, hmacsha1 and hmacsha256".into())
 }
 
+/// A payload of a cloud.
+pub(super) struct CloudPayload {
+    pub(super) bytes: Vec<u8>,
+    /// The topic it belongs to, where that is known.
+    pub(super) topic: Option<String>,
+}
+
 impl CloudArgs {
     /// Who signs in, and where; `id` is the part of Aliyun's client identifier that is signed.
     pub(super) fn sign_in(&self, id: Option<&str>) -> Option<SignIn> {
@@ -90,22 +97,22 @@ impl CloudArgs {
         Some(SignIn::OneNetToken { product, device, key, expiry, method: self.sign })
     }
 
-    /// The payload, and the topic it belongs to.
-    pub(super) fn payload(&self) -> Result<Option<(Vec<u8>, Option<String>)>, Trouble> {
+    /// The payload, if one is asked for.
+    pub(super) fn payload(&self) -> Result<Option<CloudPayload>, Trouble> {
         let Some(text) = &self.json_values else { return Ok(None) };
         let values: Value = serde_json::from_str(text)
             .map_err(|error| wrong("--json-values is no JSON", error, "--json-values '{\"t\":23.5}'"))?;
         if let Some(number) = self.onenet_dp {
             let payload = dp(number, &values, self.dp_time.as_deref());
             let payload = payload.map_err(|error| wrong("no $dp payload", error, "another type or value"))?;
-            return Ok(Some((payload, Some("$dp".to_owned()))));
+            return Ok(Some(CloudPayload { bytes: payload, topic: Some("$dp".to_owned()) }));
         }
         let Some(method) = &self.alink else { return Ok(None) };
         let topic = match (&self.aliyun_product, &self.device) {
             (Some(product_key), Some(device)) => Some(alink_topic(product_key, device, method)),
             _ => None,
         };
-        Ok(Some((alink(method, &values, &self.alink_id), topic)))
+        Ok(Some(CloudPayload { bytes: alink(method, &values, &self.alink_id), topic }))
     }
 }
 

@@ -213,7 +213,7 @@ fn entry(given: &Given<'_>) -> Value {
 fn set_message(draft: &mut Draft, args: &Args) -> Result<(), Trouble> {
     let message = &args.message;
     let (payload, payload_topic) = match args.cloud.payload()? {
-        Some((payload, topic)) => (Some(payload), topic),
+        Some(payload) => (Some(payload.bytes), payload.topic),
         None => (payload(args)?, None),
     };
     // Its QoS belongs to its filters.
