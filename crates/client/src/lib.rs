@@ -10,7 +10,7 @@
 //! no more than the server's Receive Maximum is in flight; a message published with QoS 1 or 2 is
 //! kept until it is acknowledged, and sent again after a reconnection.
 //!
-//! Not here: what to do with a message, TLS and WebSocket.
+//! Not here: what to do with a message, and WebSocket.
 
 mod client;
 mod driver;
@@ -18,5 +18,5 @@ pub mod load;
 mod options;
 
 pub use client::{Client, Event, Failure, Message, PublishError, RequestError, Ticket};
-pub use driver::{Address, Backoff, Direction, Driver, Loss, Observer, Step};
+pub use driver::{Backoff, Direction, Driver, Loss, Observer, Step};
 pub use options::{Options, WillMessage};

@@ -1,5 +1,6 @@
 //! The way to a server: a connected stream that never blocks.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -24,6 +25,12 @@ pub struct Dial {
     pub nodelay: bool,
     /// TLS over it.
     pub tls: Option<TlsConnector>,
+}
+
+impl fmt::Display for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.endpoint.fmt(f)
+    }
 }
 
 impl Dial {

@@ -4,13 +4,11 @@
 //! stays in the read buffer meanwhile. When the connection is lost the caller decides whether to
 //! go on with [`Driver::reconnect`].
 
-mod address;
 mod backoff;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
-pub use address::Address;
 pub use backoff::Backoff;
 
 use std::fmt;
@@ -19,6 +17,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use hexmq_session::Mono;
+use hexmq_transport::{Dial, Dialed};
 use hexmq_wire::{
     Frame, FrameStatus, PacketIdentifier, Properties, ReasonCode, SubscriptionsBuf, TopicFiltersBuf,
     scan_frame,
@@ -26,7 +25,6 @@ use hexmq_wire::{
 use rustix::event::{PollFd, PollFlags};
 
 use crate::client::{Client, Event, Failure, Message, PublishError, RequestError, Ticket};
-use address::Socket;
 use waiting::{linger, poll_until, readable};
 
 /// Bytes asked for at a time.
@@ -91,9 +89,9 @@ impl From<io::Error> for Loss {
 
 /// A client with a socket.
 pub struct Driver {
-    address: Address,
+    address: Dial,
     client: Client,
-    socket: Option<Socket>,
+    socket: Option<Dialed>,
     /// Received bytes; those before `taken` belong to packets that were handed out.
     input: Vec<u8>,
     taken: usize,
@@ -121,7 +119,7 @@ impl fmt::Debug for Driver {
 
 impl Driver {
     /// A driver that is not connected yet. `seed` spreads the reconnections of many clients.
-    pub fn new(address: Address, client: Client, seed: u64) -> Driver {
+    pub fn new(address: Dial, client: Client, seed: u64) -> Driver {
         Driver {
             address,
             client,
@@ -154,6 +152,7 @@ impl Driver {
     }
 
     /// Opens the network connection and sends CONNECT. The CONNACK comes with [`Driver::next`].
+    /// [V4 MQTT-7.1.2-1, V5 MQTT-4.2.0-1]
     ///
     /// # Errors
     /// No address of the host could be reached.
@@ -303,6 +302,8 @@ impl Driver {
                 Err(error) => return Err(Loss::Io(error)),
             }
         }
+        // TLS may hold what the kernel has not taken.
+        socket.flush()?;
         self.output.clear();
         self.written = 0;
         self.observed = 0;
@@ -359,8 +360,8 @@ impl Driver {
             (Some(until), Some(due)) => Some(until.min(due)),
             (until, due) => until.or(due),
         };
-        let wants_write = self.unsent() > 0;
         let Some(socket) = &self.socket else { return Err(Loss::Closed) };
+        let wants_write = self.unsent() > 0 || socket.wants_write();
         let interest = if wants_write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         let mut descriptors = vec![PollFd::from_borrowed_fd(socket.fd(), interest)];
         descriptors.extend(wake.iter().map(|fd| readable(*fd)));

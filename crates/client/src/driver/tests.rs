@@ -21,7 +21,7 @@ const DISCONNECT: &[u8] = &[0xE0, 0];
 type Act = Box<dyn FnOnce(&mut TcpStream) + Send>;
 
 /// A server that plays `script` with each connection in turn.
-fn serve(script: Vec<Act>) -> (Address, JoinHandle<()>) {
+fn serve(script: Vec<Act>) -> (Dial, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
@@ -31,7 +31,7 @@ fn serve(script: Vec<Act>) -> (Address, JoinHandle<()>) {
         }
     });
     let endpoint = Endpoint::Tcp { host: "127.0.0.1".into(), port };
-    (Address { endpoint, bind: Some("127.0.0.1".into()), nodelay: true }, server)
+    (Dial { endpoint, bind: Some("127.0.0.1".into()), nodelay: true, tls: None }, server)
 }
 
 /// The next packet; all of these are short.
@@ -44,7 +44,7 @@ fn packet(stream: &mut impl Read) -> Vec<u8> {
     packet
 }
 
-fn driver(address: Address, options: Options) -> Driver {
+fn driver(address: Dial, options: Options) -> Driver {
     Driver::new(address, Client::new(options), 1)
 }
 
@@ -248,7 +248,7 @@ fn a_unix_socket_is_as_good() {
         stream.write_all(CONNACK).unwrap();
         assert_eq!(packet(&mut stream), DISCONNECT);
     });
-    let address = Address { endpoint: Endpoint::Unix(path.clone()), bind: None, nodelay: false };
+    let address = Dial { endpoint: Endpoint::Unix(path.clone()), bind: None, nodelay: false, tls: None };
     let mut driver = driver(address, Options::new(Version::V4));
     driver.connect().unwrap();
     assert_eq!(event(&mut driver), "Connected");
@@ -262,7 +262,11 @@ fn nobody_listening_is_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let address =
-        Address { endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port }, bind: None, nodelay: false };
+    let address = Dial {
+        endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port },
+        bind: None,
+        nodelay: false,
+        tls: None,
+    };
     assert!(matches!(driver(address, Options::new(Version::V4)).connect(), Err(Loss::Io(_))));
 }

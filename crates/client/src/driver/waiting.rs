@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::address::Socket;
+use hexmq_transport::Dialed;
 
 /// Waits for `fd` to become readable.
 pub(super) fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
@@ -29,7 +29,7 @@ pub(super) fn poll_until(descriptors: &mut [PollFd<'_>], until: Option<Instant>)
 }
 
 /// Sends the rest, closes our half, and reads until the server has closed its own.
-pub(super) fn linger(socket: &mut Socket, mut rest: &[u8], deadline: Instant) {
+pub(super) fn linger(socket: &mut Dialed, mut rest: &[u8], deadline: Instant) {
     let mut scrap = [0; 4096];
     while !rest.is_empty() && Instant::now() < deadline {
         match socket.write(rest) {

@@ -12,14 +12,10 @@ use super::Trouble;
 /// that clap does not strip from its messages.
 pub(crate) const SEPARATOR: char = '\u{e01f}';
 
-/// Options of mosquitto's clients that need TLS.
-const TLS: [&str; 14] = [
-    "--cafile",
+/// Options of mosquitto's clients for TLS that this build does not have.
+const TLS: [&str; 9] = [
     "--capath",
-    "--cert",
     "--ciphers",
-    "--insecure",
-    "--key",
     "--keyform",
     "--psk",
     "--psk-identity",
@@ -27,7 +23,6 @@ const TLS: [&str; 14] = [
     "--tls-engine",
     "--tls-engine-kpass-sha1",
     "--tls-use-os-certs",
-    "--tls-version",
 ];
 
 /// Makes the arguments of a client command fit for clap; the arguments of other commands pass
@@ -83,9 +78,10 @@ fn refuse(argument: &OsStr) -> Result<(), Trouble> {
     let name = argument.split_once('=').map_or(argument, |(name, _)| name);
     if TLS.contains(&name) {
         return Err(Trouble::new(
-            format!("`{name}` needs TLS, and this build has no TLS"),
-            "the connection would not be encrypted, so nothing was sent",
-            "leave the option out where plain MQTT is acceptable, or connect through a TLS tunnel",
+            format!("`{name}` is not in this build"),
+            "the connection would not be as asked for, so nothing was sent",
+            "use --cafile, --cert, --key, --insecure and --tls-version; without --cafile the system's authorities \
+             are trusted",
         ));
     }
     if name == "--proxy" {
@@ -187,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_this_build_cannot_do_is_refused() {
-        for option in TLS.iter().chain(&["--proxy", "--cafile=x"]) {
+        for option in TLS.iter().chain(&["--proxy", "--capath=x"]) {
             assert!(prepared(&["sub", "-t", "a", option, "x"]).is_err(), "{option}");
         }
     }

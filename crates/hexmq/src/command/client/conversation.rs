@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use hexmq_client::{Address, Client, Direction, Driver, Event, Loss, Options, Step};
+use hexmq_client::{Client, Direction, Driver, Event, Loss, Options, Step};
+use hexmq_transport::Dial;
 use hexmq_wire::{Connack, Disconnect, Frame, Properties, PropertiesBuf, ReasonCode, Version};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -55,7 +56,7 @@ impl Conversation {
         let mut options = args.options(version, random)?;
         change(&mut options);
         let disconnect_properties = args.properties().of(Command::Disconnect).map_err(wrong_property)?;
-        let address = args.address();
+        let address = args.address()?;
         let mut driver = Driver::new(address.clone(), Client::new(options), random);
         if args.hex || args.debug {
             driver.observe(observer(args.hex, args.debug, version));
@@ -201,7 +202,7 @@ fn observer(hex: bool, debug: bool, version: Version) -> hexmq_client::Observer 
     })
 }
 
-fn unreachable_server(address: &Address, loss: &Loss) -> Trouble {
+fn unreachable_server(address: &Dial, loss: &Loss) -> Trouble {
     Trouble::new(
         format!("cannot connect to {address}"),
         loss,

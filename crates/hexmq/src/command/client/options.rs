@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::ArgAction;
-use hexmq_client::{Address, Options, WillMessage};
+use hexmq_client::{Options, WillMessage};
 use hexmq_topic::{SubscriptionFilter, TopicName};
-use hexmq_transport::Endpoint;
+use hexmq_transport::{Dial, Endpoint};
 use hexmq_wire::{Property, PropertyId, QoS, Version};
 
 use super::property::GivenProperty;
 use super::{Command, PropertyList, Trouble};
+use crate::command::connection::TlsArgs;
 
 /// Why an option needs MQTT 5.
 pub(crate) type NeedsV5 = Option<&'static str>;
@@ -19,9 +20,9 @@ pub(crate) struct ConnectionArgs {
     /// Host to connect to
     #[arg(short = 'h', long, default_value = "localhost")]
     host: String,
-    /// TCP port
-    #[arg(short, long, default_value_t = 1883)]
-    port: u16,
+    /// TCP port; without it 1883, over TLS 8883
+    #[arg(short, long)]
+    port: Option<u16>,
     /// Connect to a Unix socket instead
     #[arg(long, value_name = "PATH", conflicts_with = "url")]
     unix: Option<PathBuf>,
@@ -34,6 +35,8 @@ pub(crate) struct ConnectionArgs {
     /// Send small packets at once (TCP_NODELAY)
     #[arg(long)]
     nodelay: bool,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Client identifier; without it a random one, in MQTT 5 one that the server chooses
     #[arg(short, long, value_name = "ID", conflicts_with = "id_prefix")]
     id: Option<String>,
@@ -96,13 +99,20 @@ pub(crate) struct ConnectionArgs {
 
 impl ConnectionArgs {
     /// Where to connect.
-    pub(crate) fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Result<Dial, Trouble> {
+        let usual = if self.tls.wanted() { 8883 } else { 1883 };
         let endpoint = match (&self.unix, &self.url) {
             (Some(path), _) => Endpoint::Unix(path.clone()),
             (None, Some(url)) => Endpoint::Tcp { host: url.host.clone(), port: url.port },
-            (None, None) => Endpoint::Tcp { host: self.host.clone(), port: self.port },
+            (None, None) => Endpoint::Tcp { host: self.host.clone(), port: self.port.unwrap_or(usual) },
         };
-        Address { endpoint, bind: self.bind.clone(), nodelay: self.nodelay }
+        let tls = match self.tls.wanted() {
+            true => Some(self.tls.connector().map_err(|error| {
+                Trouble::new("TLS cannot be used", error, "name PEM files with --cafile, --cert and --key")
+            })?),
+            false => None,
+        };
+        Ok(Dial { endpoint, bind: self.bind.clone(), nodelay: self.nodelay, tls })
     }
 
     /// The topic of `--url`.
