@@ -322,7 +322,7 @@ impl Residents {
         let idle = session.conn.is_some() && session.has_room();
         if idle
             && let Some(rare) = &mut session.rare
-            && !rare.handouts.is_empty()
+            && (!rare.handouts.is_empty() || rare.frozen.is_some())
             && !std::mem::replace(&mut rare.handout_listed, true)
         {
             self.handout_ready.push_back(Listed { slot, was_full: false });

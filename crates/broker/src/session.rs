@@ -70,6 +70,8 @@ pub(crate) struct Rare {
     pub(crate) handout_listed: bool,
     /// Bodies of retained messages are on their way from the store, for a subscription granted this.
     pub(crate) thawing: Option<Granted>,
+    /// Such that found no room when they came: they are fetched again when there is some.
+    pub(crate) frozen: Option<(Granted, Vec<Serial>)>,
     /// Tells publishers on other shards whether a shared message fits.
     pub(crate) room: Option<Room>,
 }
@@ -351,6 +353,7 @@ impl Session {
             && rare.will.is_none()
             && rare.handouts.is_empty()
             && rare.thawing.is_none()
+            && rare.frozen.is_none()
             && rare.room.is_none()
         {
             self.rare = None;

@@ -81,6 +81,10 @@ impl Shard {
         if session.rare.as_ref().is_some_and(|rare| rare.thawing.is_some()) {
             return Slice::Blocked;
         }
+        if let Some((granted, messages)) = session.rare.as_mut().and_then(|rare| rare.frozen.take()) {
+            self.thaw(slot, granted, messages, out);
+            return Slice::Blocked;
+        }
         let namespace = session.key.namespace;
         let conn = ConnId { slot: conn, generation: self.residents.connections.generation(conn) };
         if out.output_len(conn) >= OUTPUT_MARK_BYTES {
@@ -198,16 +202,34 @@ impl Shard {
         let SessionRef { slot, generation, .. } = fetched.session;
         let Some(session) = self.residents.sessions.get_mut(slot, generation) else { return };
         let Some(granted) = session.rare.as_mut().and_then(|rare| rare.thawing.take()) else { return };
+        let mut left: Vec<Serial> = Vec::new();
         let mut reader = RecordReader::new(&fetched.records);
         while let Some(Ok(record)) = reader.next() {
-            if let Record::Message { message, .. } = record
-                && message.expires_at.is_none_or(|at| at > now.wall)
-            {
+            let Record::Message { serial, message } = record else { continue };
+            if message.expires_at.is_some_and(|at| at <= now.wall) {
+                continue;
+            }
+            let counts = granted.qos.min(message.qos) != QoS::AtMostOnce;
+            let fits = left.is_empty()
+                && self.residents.sessions.at(slot).is_some_and(|session| {
+                    session.conn.is_some_and(|slot| {
+                        let generation = self.residents.connections.generation(slot);
+                        out.output_len(ConnId { slot, generation }) < OUTPUT_MARK_BYTES
+                    }) && (!counts || session.has_room())
+                });
+            if fits {
                 let message = Message { retain: true, ..message };
                 self.residents.deliver_retained(slot, generation, &message, granted, now, out);
+            } else {
+                left.push(serial);
             }
         }
-        self.list_handout(slot, false);
-        self.handouts_wait = true;
+        if !left.is_empty()
+            && let Some(session) = self.residents.sessions.at_mut(slot)
+        {
+            session.rare().frozen = Some((granted, left));
+        }
+        // Goes on where it stopped, or waits for room as every hand-out does.
+        self.pump(slot, now, out);
     }
 }

@@ -110,7 +110,7 @@ impl Plan {
             latency_ms: random.pick(&[0, 2, 50, 1000]),
             segment_bytes: random.pick(&[2_000, 20_000, 1 << 20]),
             slack_bytes: random.pick(&[0, 10_000, 1 << 20]),
-            read_fails_of: random.pick(&[0, 0, 0, 2]),
+            read_fails_of: random.pick(&[0, 0, 0, 20]),
         });
         let actions = random.between(40, 260) as usize;
         Plan {
