@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::command::{self, cargo, run_keeping, succeeds};
 use crate::place::Profile;
 use crate::steps::{Outcome, Steps};
-use crate::{bench, clients, conformance, fuzz, lint, provision, simulation, supply, tidy};
+use crate::{bench, clients, conformance, crash, fuzz, lint, provision, simulation, supply, tidy};
 
 /// Installs what is missing, builds, checks and tests.
 pub(crate) fn run() -> Result<(), String> {
@@ -25,6 +25,9 @@ pub(crate) fn run() -> Result<(), String> {
         run_tests(&mut steps);
         clients::run(&mut steps, Profile::Debug);
         steps.step("10,000 clients", || bench::crowd_of(Arguments::new(Vec::new()), Profile::Debug));
+        steps.step("crash", crash::short_kills);
+        steps.step("power cut", crash::short_cuts);
+        steps.step("disk faults", crash::faults);
         steps.step("simulation", || simulation::short().map(|()| done()));
         steps.step("fuzz smoke", || fuzz::smoke().map(|()| done()));
     }

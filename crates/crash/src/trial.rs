@@ -248,7 +248,10 @@ impl Trial {
             let mut io = Io { out: &mut link.output, checker: &mut self.checker, now_ms };
             match decode(Frame::new(&frame), version, &Leniency::default(), &mut NoTrace) {
                 Ok(packet) => client.heard.push(client.device.receive(&packet, &mut io)),
-                Err(_) => io.tell(&Event::Nonsense { client: client.device.id, what: "bytes" }),
+                Err(fault) => {
+                    let what = format!("a packet it cannot read: {fault} in {}", hex(&frame));
+                    io.tell(&Event::Nonsense { client: client.device.id, what: &what });
+                }
             }
         }
         client.device.tick(&mut Io { out: &mut link.output, checker: &mut self.checker, now_ms });
@@ -260,4 +263,10 @@ impl Trial {
         }
         any
     }
+}
+
+/// The start of a packet, for people.
+fn hex(frame: &[u8]) -> String {
+    let shown: Vec<String> = frame.iter().take(64).map(|byte| format!("{byte:02x}")).collect();
+    shown.join(" ")
 }
