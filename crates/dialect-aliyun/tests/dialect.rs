@@ -130,7 +130,7 @@ fn topics_of_others_are_left_alone() {
     for topic in [
         "sys/a/b/thing",
         "/a/b/user/x",
-        "/home/kitchen/user/light",
+        "/house/kitchen/user/light",
         "a1TestPk001/d/user/x",
         "/sys/a/b/c",
         "/",

@@ -7,8 +7,10 @@ use hexmq_workbench::{
     Dialect, Explanation, Field, FieldValue, Finding, Knowledge, Language, Layout, Options, Outcome,
     Severity, Side, explain, explain_knowing, parse_hex, plain_hex, render,
 };
-use proptest::prelude::*;
 use serde_json::Value as Json;
+
+mod any;
+mod page;
 
 fn vectors() -> Json {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/vectors.json");
@@ -429,137 +431,4 @@ fn a_packet_in_doubt_is_shown_but_its_content_is_not_blamed() {
 fn secrets_are_not_shown() {
     let knowledge = Knowledge { secret: Some("hunter2".to_owned()), now: Some(1) };
     assert!(!format!("{knowledge:?}").contains("hunter2"));
-}
-
-/// Words of plain clients: no level of a topic and no identifier belongs to a cloud.
-fn plain_words() -> impl Strategy<Value = String> {
-    proptest::string::string_regex("[a-z0-9_./-]{1,20}").expect("a pattern")
-}
-
-fn cloud_topics() -> impl Strategy<Value = String> {
-    proptest::sample::select(vec![
-        "$dp",
-        "$creq/e8b6c9b6-225b-57dc-abaa-246ba58761d8",
-        "$crsp/1",
-        "$sys/1/d/dp/post/json",
-        "$sys/1/d/thing/property/post",
-        "$sys/1/d/thing/property/set",
-        "$sys/1/d/thing/other",
-        "/sys/a1TestPk001/d/thing/event/property/post",
-        "/sys/a1TestPk001/d/thing/event/property/post_reply",
-        "/sys/a1TestPk001/d/thing/service/reboot",
-        "/sys/a1TestPk001/d/thing/topo/add",
-        "/sys/a1TestPk001/d/rrpc/request/1",
-        "/ext/session/a1TestPk001/d/combine/login",
-        "/a1TestPk001/d/user/x",
-    ])
-    .prop_map(str::to_owned)
-}
-
-fn cloud_payloads() -> impl Strategy<Value = Vec<u8>> {
-    let piece = proptest::sample::select(vec![
-        "{\"id\":\"1\",\"params\":{\"a\":1},\"method\":\"x\"}",
-        "{\"id\":1,\"dp\":{\"a\":[{\"v\":1}]}}",
-        "{\"a\":1}",
-        "{\"params\":[{\"productKey\":\"p\",\"deviceName\":\"d\",\"clientId\":\"c\",\"sign\":\"00\"}]}",
-        "[",
-        "{",
-        "}",
-        "\"",
-        ",;a,1",
-        "\u{3}\0\u{7}",
-        "\u{5}\0\u{5}",
-        "\u{7}\0\u{1}\0\u{1}",
-    ]);
-    prop_oneof![
-        proptest::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat().into_bytes()),
-        proptest::collection::vec(any::<u8>(), 0..24),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
-
-    #[test]
-    fn plain_clients_speak_no_dialect(
-        client in plain_words(), user in plain_words(), password in plain_words(),
-        topic in "(\\$sys/|/|sensors/|/sys/)?[a-z0-9_-]{1,8}(/[a-z0-9_-]{1,8}){0,4}",
-        payload in proptest::collection::vec(any::<u8>(), 0..24),
-    ) {
-        prop_assume!(!client.bytes().all(|byte| byte.is_ascii_digit()));
-        for bytes in [connect(&client, &user, &password), publish(&topic, &payload), subscribe(&[&topic])] {
-            let explanation = explain(&bytes, &from_client());
-            prop_assert_eq!(dialect(&explanation), None);
-        }
-    }
-
-    #[test]
-    fn numbers_for_names_are_never_blamed(client in "[0-9]{4,12}", user in "[0-9]{4,12}", password in "[ -~]{1,20}") {
-        let explanation = checked(&connect(&client, &user, &password), &Knowledge::default(), Language::Chinese);
-        prop_assert_eq!((dialect(&explanation), codes(&explanation)), (Some(Dialect::OneNet), vec![]));
-    }
-
-    #[test]
-    fn any_payload_on_any_topic_of_a_cloud_is_explained_inside(topic in cloud_topics(), payload in cloud_payloads()) {
-        let bytes = publish(&topic, &payload);
-        let explanation = checked(&bytes, &Knowledge { secret: Some("s".to_owned()), now: Some(0) }, Language::Chinese);
-        prop_assert!(dialect(&explanation).is_some(), "{}", topic);
-    }
-
-    #[test]
-    fn any_sign_in_is_explained_inside(
-        client in "[a-c]{0,3}\\|?(securemode=[23]|signmethod=hmac[a-z0-9]{0,6}|authType=[a-z]{0,8}|x)?,?[=,|a-c \n]{0,8}",
-        user in "[a-c&]{0,8}|a1TestPk001&d",
-        password in "[0-9a-f]{0,40}|version=.{0,4}&res=[a-z%/]{0,8}&et=[0-9]{0,4}&method=md5&sign=[A-Za-z=]{0,8}",
-    ) {
-        checked(&connect(&client, &user, &password), &Knowledge { secret: Some("s".to_owned()), now: Some(0) }, Language::English);
-    }
-}
-
-/// The names in the sources of the dialects and of their layers, against the tables of the page.
-#[test]
-fn every_code_is_in_the_page() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let page = std::fs::read_to_string(root.join("docs/dialects.md")).expect("the page");
-    let told: Vec<&str> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(code, _)| code))
-        .collect();
-    let mut codes = Vec::new();
-    for folder in ["crates/dialect-onenet/src", "crates/dialect-aliyun/src", "crates/workbench/src/dialect"] {
-        collect_codes(&root.join(folder), &mut codes);
-    }
-    assert!(codes.len() > 60, "the names are where they were: {codes:?}");
-    for code in &codes {
-        assert!(told.contains(&code.as_str()), "{code} is not in the page");
-    }
-    for code in &told {
-        assert!(codes.iter().any(|it| it == code), "{code} is in the page only");
-    }
-}
-
-fn collect_codes(folder: &Path, codes: &mut Vec<String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            collect_codes(&path, codes);
-            continue;
-        }
-        let source = std::fs::read_to_string(&path).expect("a source");
-        for line in source.lines() {
-            let is_rule =
-                (line.contains("Rule::") || line.contains("NoticeKind::")) && line.contains(" => \"");
-            let is_own = line.contains("code: \"")
-                || line.contains("\", Severity::")
-                || line.contains("found.push((\"");
-            if is_rule || is_own {
-                // What names a field stands before the code; of a pair pushed the code is the first.
-                let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
-                let is_code =
-                    |word: &&&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-                let code = if line.contains("found.push") { quoted.first() } else { quoted.last() };
-                codes.extend(code.filter(is_code).map(|code| (*code).to_owned()));
-            }
-        }
-    }
 }
