@@ -1,7 +1,7 @@
 //! `hexmq explain`: every byte of the given packets with its meaning, and what is wrong with it.
 //!
 //! The deciding is done in the workbench; here the bytes are fetched and the answer is printed.
-//! Exit codes: 0 clean or warnings only, 1 a fault, 2 nothing decodable, 64 wrong usage.
+//! Exit codes: 0 clean or warnings only, 1 a fault or suspicion, 2 nothing decodable, 64 wrong usage.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Read, Write};
@@ -23,7 +23,9 @@ pub(crate) const WRONG_USAGE: u8 = 64;
 /// Hex may be written in any way: 10 25 00 04, 10250004, 0x10,0x25, \x10\x25, 10h 25h, C arrays, full-width
 /// digits, with comments. Several arguments are one stream; without arguments it is read from standard input.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code: 0 clean or warnings only, 1 fault, 2 nothing decodable, 64 wrong usage")]
+#[command(
+    after_help = "Exit code: 0 clean or warnings only, 1 fault or suspicion, 2 nothing decodable, 64 wrong usage"
+)]
 pub(crate) struct Args {
     /// The bytes in hex
     #[arg(value_name = "HEX", conflicts_with = "file")]
@@ -121,7 +123,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     exit_code(explanation.outcome())
 }
 
-/// Explains the file if it is a recording, a page that holds one, or a capture.
+/// Explains the file if it is a recording, or a page that holds one.
 fn recording(args: &Args, language: Language) -> Option<ExitCode> {
     let path = args.file.as_ref().filter(|file| !args.binary && file.as_os_str() != "-")?;
     // A file that cannot be read is told where bytes are read.
