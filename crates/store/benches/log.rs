@@ -224,55 +224,16 @@ fn keeper() {
 fn open() {
     let directory = Directory::new("open");
     let mut store = directory.store(Mode::Process);
-    let sessions = 100_000;
-    let million = 1_000_000;
-    let mut commit = Vec::new();
-    let hand_over = |commit: &mut Vec<u8>, store: &mut Store<FileDisk>, all: bool| {
-        if commit.len() > 64 << 10 || all {
-            store.append(ShardId(0), commit).unwrap();
-            store.flush().unwrap();
-            commit.clear();
-        }
-    };
-    for serial in 1..=sessions {
-        session(&mut commit, serial);
-        let filter = format!("fleet/+/device{serial}/command");
-        let options = SubscriptionOptions::with_qos(QoS::AtLeastOnce);
-        let session = Serial(serial);
-        Record::Subscribed { session, filter: &filter, options, identifier: None }.encode(&mut commit);
-        hand_over(&mut commit, &mut store, false);
-    }
-    hand_over(&mut commit, &mut store, true);
+    fill_sessions(&mut store);
     let before = resident_bytes();
-    for n in 0..million {
-        flow(&mut commit, 1_000_000 + n, 1 + n % sessions, 1 + n / sessions, None);
-        hand_over(&mut commit, &mut store, false);
-    }
-    hand_over(&mut commit, &mut store, true);
+    fill_queues(&mut store);
     let queued = resident_bytes();
-    for n in 0..million {
-        let topic = format!("fleet/{}/device{n}/state", n % 1000);
-        let message = Message {
-            namespace: Namespace::PLAIN,
-            topic: &topic,
-            properties: &[],
-            payload: &[7; 64],
-            qos: QoS::AtLeastOnce,
-            retain: true,
-            expires_at: None,
-            publisher: None,
-        };
-        let serial = Serial(3_000_000 + n);
-        Record::Message { serial, message }.encode(&mut commit);
-        Record::Retained { version: n + 1, message: serial, publisher: 1 }.encode(&mut commit);
-        hand_over(&mut commit, &mut store, false);
-    }
-    hand_over(&mut commit, &mut store, true);
+    fill_retained(&mut store);
     let retained = resident_bytes();
     println!(
         "1,000,000 queued messages {} B each, 1,000,000 retained {} B each, in memory; log {} MiB",
-        (queued - before) / million,
-        (retained - queued) / million,
+        (queued - before) / MILLION,
+        (retained - queued) / MILLION,
         store.figures().log_bytes >> 20
     );
     store.close().unwrap();
@@ -298,7 +259,7 @@ fn open() {
     println!("{count} retained messages handed out: {:.2} s", begin.elapsed().as_secs_f64());
     let begin = Instant::now();
     let mut fetched = 0;
-    for serial in 1..=sessions {
+    for serial in 1..=SESSIONS {
         let asked = SessionRef { shard: ShardId(0), slot: 0, generation: 0 };
         let fetch = Fetch::Queue {
             session: asked,
@@ -314,4 +275,56 @@ fn open() {
         fetched >> 20,
         begin.elapsed().as_secs_f64()
     );
+}
+
+const MILLION: u64 = 1_000_000;
+const SESSIONS: u64 = 100_000;
+
+fn hand_over(commit: &mut Vec<u8>, store: &mut Store<FileDisk>, all: bool) {
+    if commit.len() > 64 << 10 || all {
+        store.append(ShardId(0), commit).unwrap();
+        store.flush().unwrap();
+        commit.clear();
+    }
+}
+
+fn fill_sessions(store: &mut Store<FileDisk>) {
+    let mut commit = Vec::new();
+    for serial in 1..=SESSIONS {
+        session(&mut commit, serial);
+        let filter = format!("fleet/+/device{serial}/command");
+        let options = SubscriptionOptions::with_qos(QoS::AtLeastOnce);
+        let session = Serial(serial);
+        Record::Subscribed { session, filter: &filter, options, identifier: None }.encode(&mut commit);
+        hand_over(&mut commit, store, serial == SESSIONS);
+    }
+}
+
+fn fill_queues(store: &mut Store<FileDisk>) {
+    let mut commit = Vec::new();
+    for n in 0..MILLION {
+        flow(&mut commit, 1_000_000 + n, 1 + n % SESSIONS, 1 + n / SESSIONS, None);
+        hand_over(&mut commit, store, n + 1 == MILLION);
+    }
+}
+
+fn fill_retained(store: &mut Store<FileDisk>) {
+    let mut commit = Vec::new();
+    for n in 0..MILLION {
+        let topic = format!("fleet/{}/device{n}/state", n % 1000);
+        let message = Message {
+            namespace: Namespace::PLAIN,
+            topic: &topic,
+            properties: &[],
+            payload: &[7; 64],
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            expires_at: None,
+            publisher: None,
+        };
+        let serial = Serial(3_000_000 + n);
+        Record::Message { serial, message }.encode(&mut commit);
+        Record::Retained { version: n + 1, message: serial, publisher: 1 }.encode(&mut commit);
+        hand_over(&mut commit, store, n + 1 == MILLION);
+    }
 }

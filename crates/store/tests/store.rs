@@ -5,7 +5,7 @@ mod samples;
 use hexmq_broker::{Fetch, FetchKind, Record, RecordReader, SessionRef, ShardId};
 use hexmq_session::Wall;
 use hexmq_store::sim::SimDisk;
-use hexmq_store::{FileDisk, Mode, Options, Store, StoreError};
+use hexmq_store::{Cleaned, FileDisk, Mode, Options, Store, StoreError};
 
 use samples::{Commit, place};
 
@@ -85,4 +85,32 @@ fn two_servers_cannot_have_one_directory() {
     assert_eq!((store.figures().sessions, opened.numbers.next_serial), (1, 6));
     drop(store);
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Shards take versions before they hand over, so the smaller one may come later; and what is smaller stays in the
+/// log longer than what has overruled it.
+#[test]
+fn a_cleared_topic_stays_cleared_when_its_end_is_cleaned_away() {
+    let disk = SimDisk::new(2);
+    let narrow = Options { segment_bytes: 300, ..options() };
+    let (mut store, _) = Store::open(disk.clone(), narrow).unwrap();
+    let hand_over = |store: &mut Store<SimDisk>, commit: &Commit| {
+        store.append(ShardId(0), commit.bytes()).unwrap();
+        store.make_safe().unwrap();
+    };
+    hand_over(&mut store, Commit::new().session(1, "a").cleared(6, "t"));
+    hand_over(&mut store, Commit::new().message(2, "filler", &[0; 300]));
+    hand_over(&mut store, Commit::new().message(3, "t", b"late").retained(5, 3).session(4, "b"));
+    hand_over(&mut store, Commit::new().message(5, "filler", &[0; 300]));
+    let mut seen = 0;
+    for _ in 0..40 {
+        if let Cleaned::Removed { .. } = store.clean_step(true).unwrap() {
+            seen += 1;
+        }
+        let (mut after, opened) = Store::open(disk.crash(seen), narrow).unwrap();
+        assert_eq!(opened.lost, 0);
+        after.retained(&mut |retained| panic!("after {seen} segments: {retained:?}")).unwrap();
+        hand_over(&mut store, Commit::new().message(10 + seen, "filler", &[0; 300]));
+    }
+    assert!(seen > 5, "{:?}", store.figures());
 }

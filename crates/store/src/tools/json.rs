@@ -80,12 +80,7 @@ pub(super) fn to_record(object: &Value, out: &mut Vec<u8>) -> Result<(), String>
         "subscribed" => Record::Subscribed {
             session: session()?,
             filter: fields.text("filter")?,
-            options: SubscriptionOptions {
-                qos: fields.qos()?,
-                no_local: fields.flag("no_local")?,
-                retain_as_published: fields.flag("retain_as_published")?,
-                retain_handling: retain_handling(fields.narrow("retain_handling")?)?,
-            },
+            options: fields.options()?,
             identifier: fields.maybe("identifier")?.and_then(NonZeroU32::new),
         }
         .encode(out),
@@ -205,6 +200,15 @@ impl<'a> Fields<'a> {
 
     fn qos(&self) -> Result<QoS, String> {
         QoS::from_bits(self.narrow("qos")?).ok_or_else(|| "`qos` is neither 0, 1 nor 2".to_owned())
+    }
+
+    fn options(&self) -> Result<SubscriptionOptions, String> {
+        Ok(SubscriptionOptions {
+            qos: self.qos()?,
+            no_local: self.flag("no_local")?,
+            retain_as_published: self.flag("retain_as_published")?,
+            retain_handling: retain_handling(self.narrow("retain_handling")?)?,
+        })
     }
 
     fn numbers(&self, name: &str) -> Result<Vec<u32>, String> {

@@ -6,7 +6,7 @@ pub mod load;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hexmq_broker::{Fetch, Message, QueuedTerms, Record, RecordReader, SessionRef, ShardId};
+use hexmq_broker::{Fetch, Message, QueuedTerms, Record, RecordReader, SessionRef, ShardId, StoredSession};
 use hexmq_store::{Disk, Store};
 
 /// The version of a topic, and its message and publisher if it has one.
@@ -62,19 +62,6 @@ impl Model {
     fn record(&mut self, record: &Record<'_>) {
         let mut serials = Vec::new();
         match *record {
-            Record::Session { session, namespace, identifier, expiry_s, ends_at } => {
-                serials.push(session.0);
-                self.sessions.entry(session.0).or_default().terms =
-                    format!("{namespace} {identifier} {expiry_s:?} {ends_at:?}");
-            }
-            Record::SessionEnded { session } => _ = self.sessions.remove(&session.0),
-            Record::Subscribed { session, filter, options, identifier } => {
-                let terms = format!("{options:?} {identifier:?}");
-                self.sessions.entry(session.0).or_default().subscriptions.insert(filter.to_owned(), terms);
-            }
-            Record::Unsubscribed { session, filter } => {
-                self.sessions.entry(session.0).or_default().subscriptions.remove(filter);
-            }
             Record::Message { serial, message } => {
                 serials.push(serial.0);
                 self.topics.insert(serial.0, (message.namespace.0, message.topic.to_owned()));
@@ -88,6 +75,41 @@ impl Model {
                     taken_over: false,
                 };
                 self.sessions.entry(session.0).or_default().queue.insert(place, queued);
+            }
+            Record::Retained { version, message, publisher } => {
+                let topic = self.topics[&message.0].clone();
+                self.retain(topic, version, Some((message.0, publisher)));
+            }
+            Record::RetainedCleared { version, namespace, topic } => {
+                self.retain((namespace.0, topic.to_owned()), version, None);
+            }
+            Record::Forwarded { message, to } => {
+                self.transits.insert((message.0, to.shard.0, to.group), format!("{to:?}"));
+            }
+            Record::Arrived { message, shard, group } => {
+                self.transits.remove(&(message.0, shard.0, group));
+            }
+            _ => self.of_session(record),
+        }
+        for serial in serials {
+            self.next_serial = self.next_serial.max(serial + 1);
+        }
+    }
+
+    fn of_session(&mut self, record: &Record<'_>) {
+        match *record {
+            Record::Session { session, namespace, identifier, expiry_s, ends_at } => {
+                self.next_serial = self.next_serial.max(session.0 + 1);
+                self.sessions.entry(session.0).or_default().terms =
+                    format!("{namespace} {identifier} {expiry_s:?} {ends_at:?}");
+            }
+            Record::SessionEnded { session } => _ = self.sessions.remove(&session.0),
+            Record::Subscribed { session, filter, options, identifier } => {
+                let terms = format!("{options:?} {identifier:?}");
+                self.sessions.entry(session.0).or_default().subscriptions.insert(filter.to_owned(), terms);
+            }
+            Record::Unsubscribed { session, filter } => {
+                self.sessions.entry(session.0).or_default().subscriptions.remove(filter);
             }
             Record::Sent { session, place, identifier } => {
                 if let Some(queued) = self.queued(session.0, place) {
@@ -112,19 +134,6 @@ impl Model {
                     session.incoming.remove(&identifier.get());
                 }
             }
-            Record::Retained { version, message, publisher } => {
-                let topic = self.topics[&message.0].clone();
-                self.retain(topic, version, Some((message.0, publisher)));
-            }
-            Record::RetainedCleared { version, namespace, topic } => {
-                self.retain((namespace.0, topic.to_owned()), version, None);
-            }
-            Record::Forwarded { message, to } => {
-                self.transits.insert((message.0, to.shard.0, to.group), format!("{to:?}"));
-            }
-            Record::Arrived { message, shard, group } => {
-                self.transits.remove(&(message.0, shard.0, group));
-            }
             Record::Will { session, message, delay_s, due, expiry_s } => {
                 let terms = format!("{delay_s} {due:?} {expiry_s:?}");
                 self.sessions.entry(session.0).or_default().will = Some((message.0, terms));
@@ -134,9 +143,7 @@ impl Model {
                     session.will = None;
                 }
             }
-        }
-        for serial in serials {
-            self.next_serial = self.next_serial.max(serial + 1);
+            _ => {}
         }
     }
 
@@ -249,59 +256,7 @@ pub fn look<D: Disk>(store: &mut Store<D>) -> Picture {
             let terms = format!("{} {:?} {:?}", will.delay_s, will.due, will.expiry_s);
             text += &format!(" will {terms} {}", body(&will.message));
         }
-        let mut from_place = session.first_place;
-        let (mut waiting, mut waiting_bytes) = (0, 0);
-        loop {
-            let asked = SessionRef { shard: ShardId(0), slot: 0, generation: 0 };
-            let fetch = Fetch::Queue {
-                session: asked,
-                serial: session.serial,
-                from_place,
-                messages_max: 3,
-                bytes_max: 200,
-            };
-            let fetched = store.fetch(&fetch).unwrap();
-            if fetched.records.is_empty() {
-                break;
-            }
-            let mut bodies = BTreeMap::new();
-            let mut lines: Vec<(String, bool, (String, u64))> = Vec::new();
-            let mut reader = RecordReader::new(&fetched.records);
-            while let Some(record) = reader.next() {
-                match record.unwrap() {
-                    Record::Message { serial, message } => {
-                        let size = message.topic.len() + message.properties.len() + message.payload.len();
-                        bodies.insert(serial, (brief(&message), size as u64));
-                    }
-                    Record::Queued { place, message, terms, sent, .. } => {
-                        let line =
-                            format!("\n{place} {} {:?}", brief_terms(&terms), sent.map(|sent| sent.get()));
-                        let body = bodies.get(&message);
-                        waiting += 1;
-                        lines.push((line, false, body.cloned().unwrap_or_default()));
-                        assert!(place >= from_place);
-                        from_place = place + 1;
-                    }
-                    Record::TakenOver { .. } => {
-                        let last = lines.last_mut().unwrap();
-                        last.1 = true;
-                        last.2 = Default::default();
-                    }
-                    other => panic!("{other:?}"),
-                }
-            }
-            for (line, taken_over, (body, size)) in lines {
-                waiting_bytes += size;
-                text += &format!("{line} {taken_over}{body}");
-            }
-        }
-        assert_eq!(
-            (waiting, waiting_bytes),
-            (session.waiting, session.waiting_bytes),
-            "session {:?}",
-            session.serial
-        );
-        assert!(session.next_place >= from_place);
+        text += &look_at_queue(store, &session);
         picture.sessions.insert(session.serial.0, text);
     }
     store
@@ -315,4 +270,62 @@ pub fn look<D: Disk>(store: &mut Store<D>) -> Picture {
         picture.transits.insert(key, format!("{:?} {}", transit.to, body(&transit.message)));
     }
     picture
+}
+
+/// The queue of a session, fetched piece by piece, and counted.
+fn look_at_queue<D: Disk>(store: &mut Store<D>, session: &StoredSession) -> String {
+    let mut text = String::new();
+    let mut from_place = session.first_place;
+    let (mut waiting, mut waiting_bytes) = (0, 0);
+    loop {
+        let asked = SessionRef { shard: ShardId(0), slot: 0, generation: 0 };
+        let fetch = Fetch::Queue {
+            session: asked,
+            serial: session.serial,
+            from_place,
+            messages_max: 3,
+            bytes_max: 200,
+        };
+        let fetched = store.fetch(&fetch).unwrap();
+        if fetched.records.is_empty() {
+            break;
+        }
+        let mut bodies = BTreeMap::new();
+        let mut lines: Vec<(String, bool, (String, u64))> = Vec::new();
+        let mut reader = RecordReader::new(&fetched.records);
+        while let Some(record) = reader.next() {
+            match record.unwrap() {
+                Record::Message { serial, message } => {
+                    let size = message.topic.len() + message.properties.len() + message.payload.len();
+                    bodies.insert(serial, (brief(&message), size as u64));
+                }
+                Record::Queued { place, message, terms, sent, .. } => {
+                    let line = format!("\n{place} {} {:?}", brief_terms(&terms), sent.map(|sent| sent.get()));
+                    let body = bodies.get(&message);
+                    waiting += 1;
+                    lines.push((line, false, body.cloned().unwrap_or_default()));
+                    assert!(place >= from_place);
+                    from_place = place + 1;
+                }
+                Record::TakenOver { .. } => {
+                    let last = lines.last_mut().unwrap();
+                    last.1 = true;
+                    last.2 = Default::default();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        for (line, taken_over, (body, size)) in lines {
+            waiting_bytes += size;
+            text += &format!("{line} {taken_over}{body}");
+        }
+    }
+    assert_eq!(
+        (waiting, waiting_bytes),
+        (session.waiting, session.waiting_bytes),
+        "session {:?}",
+        session.serial
+    );
+    assert!(session.next_place >= from_place);
+    text
 }

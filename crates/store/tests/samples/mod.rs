@@ -75,4 +75,8 @@ impl Commit {
     pub fn done(&mut self, session: u64, place: u64) -> &mut Commit {
         self.put(&Record::Done { session: Serial(session), place })
     }
+
+    pub fn cleared(&mut self, version: u64, topic: &str) -> &mut Commit {
+        self.put(&Record::RetainedCleared { version, namespace: Namespace::PLAIN, topic })
+    }
 }
