@@ -20,6 +20,7 @@ mod limits;
 mod matches;
 mod message;
 mod port;
+mod pump;
 mod record;
 mod residents;
 mod retained;

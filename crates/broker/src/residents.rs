@@ -5,10 +5,8 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use hexmq_session::{Now, Resend};
-use hexmq_wire::{
-    Ack, ControlPacket, PacketIdentifier, PropertiesBuf, Property, QoS, Version, patch_packet_identifier,
-};
+use hexmq_session::Now;
+use hexmq_wire::{ControlPacket, PropertiesBuf, Property, QoS, Version, patch_packet_identifier};
 
 use crate::connection::{Connection, Stage};
 use crate::layout::{Form, Layouts, Terms, encode_for};
@@ -207,7 +205,7 @@ impl Residents {
         self.count_publish(size, outbound.message.payload.len());
     }
 
-    fn count_publish(&mut self, size: usize, payload: usize) {
+    pub(crate) fn count_publish(&mut self, size: usize, payload: usize) {
         self.census.packets_sent += 1;
         self.census.bytes_sent += size as u64;
         self.census.publish_sent += 1;
@@ -297,7 +295,7 @@ impl Residents {
         self.messages.release(outgoing.message);
     }
 
-    fn drop_message(
+    pub(crate) fn drop_message(
         &mut self,
         slot: u32,
         message: &Message<'_>,
@@ -309,137 +307,6 @@ impl Residents {
         if let Some(session) = self.sessions.at(slot) {
             let client_identifier = &*session.key.identifier;
             out.tell(Event::MessageDropped { client_identifier, topic: message.topic, qos, reason });
-        }
-    }
-
-    /// Sends what waits for a session: first what is to be sent again, in its old order, then the
-    /// queue, as far as the window and the connection have room. [V4 MQTT-4.4.0-1, V5 MQTT-4.4.0-1]
-    pub(crate) fn pump(&mut self, slot: u32, now: Now, out: &mut impl Sink) {
-        while self.pump_one(slot, now, out) {}
-        self.refill(slot, out);
-        let Some(session) = self.sessions.at_mut(slot) else { return };
-        session.show_room();
-        let idle = session.conn.is_some() && session.has_room();
-        if idle
-            && let Some(rare) = &mut session.rare
-            && (!rare.handouts.is_empty() || rare.frozen.is_some())
-            && !std::mem::replace(&mut rare.handout_listed, true)
-        {
-            self.handout_ready.push_back(Listed { slot, was_full: false });
-        }
-    }
-
-    /// One packet that waits, if it may go now. [V5 MQTT-3.3.4-9, V5 MQTT-4.9.0-2, V5 U-4.1-4]
-    fn pump_one(&mut self, slot: u32, now: Now, out: &mut impl Sink) -> bool {
-        let Some(session) = self.sessions.at_mut(slot) else { return false };
-        let Some(conn) = session.conn else { return false };
-        let conn = ConnId { slot: conn, generation: self.connections.generation(conn) };
-        if out.output_len(conn) >= self.limits.write_buffer_bytes {
-            return false;
-        }
-        match session.in_flight.next_resend() {
-            Some(Resend::Publish { identifier, message, .. }) => {
-                // The window keeps the original; the copy is given back below.
-                let again = Outgoing {
-                    message: self.messages.share(message.message),
-                    qos: message.qos,
-                    retain: message.retain,
-                    place: message.place,
-                    extra: message.extra.clone(),
-                };
-                self.send_kept(conn, slot, again, Some(identifier), now, out);
-                return true;
-            }
-            Some(Resend::Pubrel { identifier }) => {
-                self.send(conn, &ControlPacket::Pubrel(Ack::success(identifier)), out);
-                return true;
-            }
-            None => {}
-        }
-        if !session.in_flight.has_room() {
-            return false;
-        }
-        let Some(next) = session.queue.pop(&self.messages) else { return false };
-        self.census.messages_queued -= 1;
-        if self.messages.get(next.message).expires_at.is_some_and(|at| at <= now.wall) {
-            // [V5 MQTT-3.3.2-5]
-            self.drop_kept(slot, &next, DropReason::Expired, out);
-            return true;
-        }
-        self.send_kept(conn, slot, next, None, now, out);
-        true
-    }
-
-    /// Sends a message that was kept: again with its identifier and DUP, or for the first time.
-    /// What was sent before is not asked whether it has expired. [V5 MQTT-4.3.3-7]
-    fn send_kept(
-        &mut self,
-        conn: ConnId,
-        slot: u32,
-        outgoing: Outgoing,
-        again: Option<PacketIdentifier>,
-        now: Now,
-        out: &mut impl Sink,
-    ) {
-        let message = self.messages.get(outgoing.message);
-        let payload = message.payload.len();
-        let extra = outgoing.extra.as_deref();
-        let terms = Terms {
-            qos: outgoing.qos,
-            retain: outgoing.retain,
-            subscription_identifiers: extra.map_or(&[], |extra| &extra.subscription_identifiers),
-            group: 0,
-        };
-        let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at_mut(conn.slot)
-        else {
-            return;
-        };
-        // What goes out again has its identifier in the store already.
-        let promise = outgoing.place != 0 && again.is_none() && outgoing.qos == QoS::ExactlyOnce;
-        let form = Form { dup: again.is_some(), aliases: !promise };
-        let buffer = open_output(conn, promise, out);
-        let start = buffer.len();
-        // [V4 MQTT-3.3.1-1, V5 MQTT-3.3.1-1]
-        let identifier_at = encode_for(connected, &message, &terms, form, now, buffer);
-        let size = buffer.len() - start;
-        if size as u64 > u64::from(connected.maximum_packet_size) {
-            // [V5 MQTT-3.1.2-25] As if it had been delivered.
-            buffer.truncate(start);
-            if let Some(identifier) = again {
-                self.forget_in_flight(slot, identifier, outgoing.qos);
-            }
-            self.drop_kept(slot, &outgoing, DropReason::PacketTooLarge, out);
-            return;
-        }
-        let (message, place) = (outgoing.message, outgoing.place);
-        let Some(session) = self.sessions.at_mut(slot) else { return };
-        let identifier = match again {
-            Some(identifier) => Some(identifier),
-            None => {
-                self.census.messages_in_flight += 1;
-                session.in_flight.begin(outgoing.qos, outgoing)
-            }
-        };
-        if let (Some(at), Some(identifier)) = (identifier_at, identifier) {
-            patch_packet_identifier(buffer, at, identifier);
-        }
-        if again.is_some() {
-            self.messages.release(message);
-        } else if let Some(identifier) = identifier {
-            self.persist_sent(slot, place, identifier, out);
-        }
-        self.count_publish(size, payload);
-    }
-
-    fn forget_in_flight(&mut self, slot: u32, identifier: PacketIdentifier, qos: QoS) {
-        let Some(session) = self.sessions.at_mut(slot) else { return };
-        let done = match qos {
-            QoS::ExactlyOnce => session.in_flight.pubrec(identifier, false).ok().flatten(),
-            _ => session.in_flight.puback(identifier).ok(),
-        };
-        if let Some(done) = done {
-            self.census.messages_in_flight -= 1;
-            self.messages.release(done.message);
         }
     }
 
@@ -571,6 +438,6 @@ impl Residents {
 
 /// Where bytes for a connection go.
 #[inline]
-fn open_output(conn: ConnId, promise: bool, out: &mut impl Sink) -> &mut Vec<u8> {
+pub(crate) fn open_output(conn: ConnId, promise: bool, out: &mut impl Sink) -> &mut Vec<u8> {
     if promise { out.promise(conn) } else { out.output(conn) }
 }

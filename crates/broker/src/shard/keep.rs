@@ -144,7 +144,7 @@ impl Shard {
         let Some(connection) = self.residents.connections.get(conn.slot, conn.generation) else { return };
         let waits = connection.paused || out.promised(conn);
         if out.condition() == Condition::Stuck && waits {
-            self.close(conn, CloseReason::StoreUnavailable, ReasonCode::ServerUnavailable, None, now, out);
+            self.close(conn, CloseReason::StoreUnavailable, ReasonCode::ServerBusy, None, now, out);
         }
     }
 

@@ -4,6 +4,7 @@ mod acknowledge;
 mod authenticate;
 mod callers;
 mod close;
+mod connack;
 mod door;
 mod handout;
 mod keep;

@@ -20,11 +20,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use hexmq_workbench::Language;
-use hexmq_workbench::recording::Kind;
 use hexmq_workbench::capture::{Capture, KeyLog, ReadError, Settings};
+use hexmq_workbench::recording::Kind;
 
-use super::recorded;
 use super::explain::{Lang, WRONG_USAGE, columns, language};
+use super::recorded;
 use choice::Choice;
 use live::Live;
 use progress::Progress;
