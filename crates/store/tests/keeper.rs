@@ -11,7 +11,7 @@ use std::time::Duration;
 use hexmq_broker::{Condition, Fetch, Fetched, Journal, Listener, SessionRef, ShardId};
 use hexmq_session::Wall;
 use hexmq_store::sim::{SimDisk, Troubles};
-use hexmq_store::{Figures, Keeper, KeeperOptions, Mode, Options, Store, StoreEvent};
+use hexmq_store::{Figures, Keeper, KeeperOptions, Limited, Mode, Options, Store, StoreEvent};
 
 use samples::{Commit, place};
 
@@ -247,4 +247,34 @@ fn the_log_is_cleaned_while_it_is_used() {
     let (store, _) = Store::open(after, store_options(Mode::Disk)).unwrap();
     assert_eq!((store.figures().sessions, store.figures().queued), (1, 0));
     assert!(store.figures().log_bytes < 150_000, "{:?}", store.figures());
+}
+
+/// The log is much more than the disk holds; what counts of it is little.
+#[test]
+fn a_small_disk_is_cleaned_and_never_full_for_long() {
+    const BYTES: u64 = 100_000;
+    let disk = SimDisk::new(9);
+    let options = Options::new(Mode::Disk, 3, Wall(0)).within(BYTES);
+    let (store, _) = Store::open(Limited::new(disk.clone(), BYTES).unwrap(), options).unwrap();
+    let (sender, heard) = channel();
+    let (tell, events) = channel();
+    let tell = Box::new(move |event| _ = tell.send(event));
+    let keeper = Keeper::start(store, quick(), tell).unwrap();
+    keeper.attach(Arc::new(Ear(Mutex::new(sender))));
+    let stage = Stage { keeper, heard, events };
+    stage.commit(0, Commit::new().session(1, "client"));
+    for n in 1..=4000_u64 {
+        let mut commit = Commit::new();
+        commit.message(1 + n, "some/topic", &[7; 60]).queued(1, n, 1 + n);
+        if n > 100 {
+            commit.done(1, n - 100);
+        }
+        let number = stage.commit(0, &commit);
+        if n % 20 == 0 {
+            stage.until_safe(0, number);
+        }
+    }
+    stage.keeper.stop().unwrap();
+    let (store, _) = Store::open(disk.crash(1), store_options(Mode::Disk)).unwrap();
+    assert_eq!((store.figures().sessions, store.figures().queued), (1, 100));
 }

@@ -38,9 +38,10 @@ pub(crate) fn open(
         error => format!("the store in {} cannot be used: {error}", directory.display()),
     };
     let disk = FileDisk::open(&directory).map_err(explain)?;
-    let disk = Limited::new(disk, config.store_bytes.unwrap_or(u64::MAX))
+    let bytes_max = config.store_bytes.unwrap_or(u64::MAX);
+    let disk = Limited::new(disk, bytes_max)
         .map_err(|error| format!("cannot read {}: {error}", directory.display()))?;
-    let (store, opened) = Store::open(disk, Options::new(mode, seed, now())).map_err(explain)?;
+    let (store, opened) = Store::open(disk, Options::new(mode, seed, now()).within(bytes_max)).map_err(explain)?;
     tell_opened(&opened, &store, observer);
     let running = Running::default();
     let setup = StoreSetup {

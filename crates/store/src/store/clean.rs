@@ -120,8 +120,7 @@ impl<D: Disk> Store<D> {
             }
             cleaning.copied = Some(self.log.end());
         }
-        // Whatever the store may have: this is how it becomes less.
-        self.write()?;
+        self.flush()?;
         self.sync()?;
         let before = self.log.segments().front().map(|first| first.number);
         self.log.remove_oldest()?;

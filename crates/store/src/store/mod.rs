@@ -30,7 +30,6 @@ pub struct Store<D> {
     /// The log may be larger than what counts in it by as much again and this.
     slack_bytes: u64,
     reserve_bytes: u64,
-    bytes_max: u64,
     /// Bytes of the file that is given up when a full disk must be cleaned; 0: there is none.
     reserved: u64,
     /// Where a copied block is put together.
@@ -135,16 +134,6 @@ impl<D: Disk> Store<D> {
     /// Writes what was handed over. After an error the same is tried again by the next call, at the same place and
     /// with the same bytes.
     pub fn flush(&mut self) -> io::Result<()> {
-        if self.bytes_max != 0 && self.log.bytes() > self.bytes_max && self.log.unwritten() > 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                "the store has as many bytes as it may have",
-            ));
-        }
-        self.write()
-    }
-
-    fn write(&mut self) -> io::Result<()> {
         let numbers = NextNumbers { serial: self.image.next_serial, version: self.image.next_version };
         self.log.write(numbers)
     }
@@ -180,7 +169,7 @@ impl<D: Disk> Store<D> {
     /// written.
     pub fn close(&mut self) -> io::Result<()> {
         self.log.sweep();
-        self.write()?;
+        self.flush()?;
         self.sync()?;
         if !self.log.is_marked() && !self.log.segments().is_empty() {
             let (position, began) = self.log.room_for(0);
@@ -188,7 +177,7 @@ impl<D: Disk> Store<D> {
                 self.image.live.begin(position);
             }
             self.log.append(STORE_SHARD, BlockKind::Mark, &[]);
-            self.write()?;
+            self.flush()?;
             self.sync()?;
         }
         Ok(())

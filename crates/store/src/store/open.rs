@@ -37,8 +37,6 @@ pub struct Options {
     pub slack_bytes: u64,
     /// Bytes of disk that are held ready so that a full disk can still be cleaned; 0: none.
     pub reserve_bytes: u64,
-    /// Bytes the log may have: more is as if the disk were full; 0: what the disk has.
-    pub bytes_max: u64,
     /// The seed of a store that is made. Random; nobody else knows it.
     pub seed: u64,
     /// The time, for a store that is made.
@@ -48,14 +46,20 @@ pub struct Options {
 impl Options {
     /// The usual sizes.
     pub fn new(mode: Mode, seed: u64, now: Wall) -> Options {
+        Options { mode, segment_bytes: 32 << 20, slack_bytes: 64 << 20, reserve_bytes: 40 << 20, seed, now }
+    }
+}
+
+impl Options {
+    /// Sizes for a disk of so many bytes, so that a full one can be cleaned, however small it is.
+    #[must_use]
+    pub fn within(self, bytes: u64) -> Options {
+        let segment_bytes = self.segment_bytes.min((bytes / 8).max(4096));
         Options {
-            mode,
-            segment_bytes: 32 << 20,
-            slack_bytes: 64 << 20,
-            reserve_bytes: 40 << 20,
-            bytes_max: 0,
-            seed,
-            now,
+            segment_bytes,
+            slack_bytes: self.slack_bytes.min(bytes / 4),
+            reserve_bytes: self.reserve_bytes.min(segment_bytes + segment_bytes / 4),
+            ..self
         }
     }
 }
@@ -116,7 +120,6 @@ impl<D: Disk> Store<D> {
             cleaning: None,
             slack_bytes: options.slack_bytes,
             reserve_bytes: options.reserve_bytes,
-            bytes_max: options.bytes_max,
             reserved,
             copies: Vec::new(),
             cleaned_segments: 0,
