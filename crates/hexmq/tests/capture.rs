@@ -289,9 +289,10 @@ fn a_real_exchange_reads_as_tshark_reads_it() {
         .expect("the server runs");
     let stdout = BufReader::new(server.stdout.take().expect("piped"));
     let _server = Running(server);
-    let port: u16 = stdout
-        .lines()
-        .map_while(Result::ok)
+    // To its last line: a server whose listener goes away cannot say that it is ready.
+    let said: Vec<String> = stdout.lines().map_while(Result::ok).take_while(|line| line != "ready").collect();
+    let port: u16 = said
+        .iter()
         .find_map(|line| line.strip_prefix("listening mqtt://127.0.0.1:")?.parse().ok())
         .expect("it says its port");
     let Some(_listening) = listen(&file, port) else {

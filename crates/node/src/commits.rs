@@ -26,6 +26,8 @@ pub(crate) struct Commits {
     pending: VecDeque<(u64, Promises)>,
     /// Promises that have not left, by connection.
     waiting: Waiting,
+    /// Commits for which a connection is held back.
+    gates: Waiting,
     /// The last commit handed over, and the last that is safe.
     last: u64,
     safe: u64,
@@ -87,6 +89,7 @@ impl Commits {
             promises: Promises::default(),
             pending: VecDeque::new(),
             waiting: Waiting::default(),
+            gates: Waiting::default(),
             last: 0,
             safe: 0,
             fetches: Vec::new(),
@@ -123,6 +126,7 @@ impl Commits {
     }
 
     pub(crate) fn gate(&mut self, conn: ConnId) {
+        *self.gates.entry(conn).or_insert(0) += 1;
         self.promises.gated.push(conn);
     }
 
@@ -167,14 +171,17 @@ impl Commits {
         }
         let (_, promises) = self.pending.pop_front()?;
         for (conn, _) in &promises.starts {
-            if let Some(count) = self.waiting.get_mut(conn) {
-                *count -= 1;
-                if *count == 0 {
-                    self.waiting.remove(conn);
-                }
-            }
+            one_less(&mut self.waiting, *conn);
+        }
+        for conn in &promises.gated {
+            one_less(&mut self.gates, *conn);
         }
         Some(promises)
+    }
+
+    /// Whether a connection is still held back.
+    pub(crate) fn gates(&self, conn: ConnId) -> bool {
+        self.gates.contains_key(&conn)
     }
 
     /// Takes back promises that were kept, for their memory.
@@ -205,14 +212,18 @@ impl Commits {
                     left.bytes.extend_from_slice(packet);
                     continue;
                 }
-                if let Some(count) = self.waiting.get_mut(&conn) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.waiting.remove(&conn);
-                    }
-                }
+                one_less(&mut self.waiting, conn);
             }
             *promises = left;
+        }
+    }
+}
+
+fn one_less(counts: &mut Waiting, conn: ConnId) {
+    if let Some(count) = counts.get_mut(&conn) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&conn);
         }
     }
 }

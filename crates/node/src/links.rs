@@ -269,7 +269,9 @@ impl Links {
         let Some(mut commits) = self.commits.take() else { return };
         while let Some(promises) = commits.take_kept() {
             for &conn in promises.gated() {
-                if let Some(link) = self.get_mut(conn) {
+                if !commits.gates(conn)
+                    && let Some(link) = self.get_mut(conn)
+                {
                     link.flags.gated = false;
                     // Marks it to be written.
                     self.output(conn);

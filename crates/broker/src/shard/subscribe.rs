@@ -13,7 +13,7 @@ use super::Shard;
 use crate::index::{NewEntry, Subscribed};
 use crate::retained::Cursor;
 use crate::session::{Granted, Handout, Held};
-use crate::{CloseReason, ConnId, Event, Flow, Namespace, Record, Sink};
+use crate::{CloseReason, Condition, ConnId, Event, Flow, Namespace, Record, Sink};
 
 impl Shard {
     /// [V4 MQTT-3.8.4-1, V4 MQTT-3.8.4-4, V4 MQTT-3.8.4-5, V5 MQTT-3.8.4-1, V5 MQTT-3.8.4-5, V5 MQTT-3.8.4-6]
@@ -68,7 +68,7 @@ impl Shard {
             properties: words.as_properties(),
             reason_codes: &codes,
         };
-        if !self.residents.answer(conn, &ControlPacket::Suback(suback), out) {
+        if !self.answer_change(conn, &ControlPacket::Suback(suback), out) {
             return self.refuse_answer(conn, now, out);
         }
         self.pump(slot, now, out);
@@ -186,10 +186,21 @@ impl Shard {
             properties: Properties::EMPTY,
             reason_codes: &codes,
         };
-        if !self.residents.answer(conn, &ControlPacket::Unsuback(unsuback), out) {
+        if !self.answer_change(conn, &ControlPacket::Unsuback(unsuback), out) {
             return self.refuse_answer(conn, now, out);
         }
         Flow::Continue
+    }
+
+    /// SUBACK or UNSUBACK. What the subscriptions lead to could be sent before SUBACK [V5 U-3.8.4-1], but clients
+    /// are simpler than that: nothing at all leaves before. Only while the store cannot write does the
+    /// answer wait alone.
+    fn answer_change(&mut self, conn: ConnId, answer: &ControlPacket<'_>, out: &mut impl Sink) -> bool {
+        if !self.residents.persisted || out.condition() == Condition::Stuck {
+            return self.residents.answer(conn, answer, out);
+        }
+        out.gate(conn);
+        self.residents.send(conn, answer, out)
     }
 
     /// The answer has more codes than the client's Maximum Packet Size has room for. It may not

@@ -79,8 +79,8 @@ pub(super) struct Link {
     pub(super) ends: bool,
     /// Its first packet decides where it goes.
     pub(super) lobby: bool,
-    /// Nothing leaves before the store has what it rests on.
-    pub(super) gated: bool,
+    /// So many commits hold it back: nothing leaves before the store has what it rests on.
+    pub(super) gates: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Link {
             high: false,
             ends: false,
             lobby,
-            gated: false,
+            gates: 0,
         }
     }
 }
@@ -168,7 +168,7 @@ impl Sink for Outputs<'_> {
 
     fn close(&mut self, conn: ConnId, reason: CloseReason) {
         if let Some(link) = self.links.get_mut(&key(conn)) {
-            if std::mem::take(&mut link.gated) {
+            if std::mem::take(&mut link.gates) > 0 {
                 link.output.clear();
             }
             link.closing = Some(reason);
@@ -226,7 +226,7 @@ impl Sink for Outputs<'_> {
 
     fn gate(&mut self, conn: ConnId) {
         if let Some(link) = self.links.get_mut(&key(conn)) {
-            link.gated = true;
+            link.gates += 1;
             self.commits.promises.push((key(conn), Promise::Gate));
         }
     }

@@ -127,7 +127,7 @@ impl World {
 
     /// Offers the output to the kernel, which takes what fits.
     pub(super) fn flush(&mut self, at: usize, conn: ConnKey) {
-        let Some(link) = self.hosts[at].links.get_mut(&conn).filter(|link| !link.gated) else { return };
+        let Some(link) = self.hosts[at].links.get_mut(&conn).filter(|link| link.gates == 0) else { return };
         let wire = &mut self.wires[link.wire];
         let room = self.plan.socket_bytes.saturating_sub(wire.to_client.len());
         let low_mark = self.plan.limits.write_buffer_bytes / 2;

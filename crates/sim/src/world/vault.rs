@@ -86,7 +86,8 @@ impl World {
         let fetches = commits.fetches.len() - std::mem::replace(&mut commits.fetching, commits.fetches.len());
         for conn in gated {
             if let Some(wire) = self.hosts[at].links.get(&conn).map(|link| link.wire) {
-                self.wires[wire].story.gated_at = Some(self.now.mono.as_ms());
+                let story = &mut self.wires[wire].story;
+                story.gated_at = story.gated_at.or(Some(self.now.mono.as_ms()));
             }
         }
         for _ in 0..fetches {
@@ -146,7 +147,7 @@ impl World {
         while let Some((_, conn, promise)) = host.commits.pending.pop_front_if(|(place, ..)| *place <= safe) {
             if let Some(link) = host.links.get_mut(&conn) {
                 match promise {
-                    Promise::Gate => link.gated = false,
+                    Promise::Gate => link.gates = link.gates.saturating_sub(1),
                     Promise::Packet(bytes) => link.output.extend_from_slice(&bytes),
                 }
                 dirty.push(conn);

@@ -101,7 +101,8 @@ fn best(a: &[Key<'_>], b: &[Key<'_>]) -> VecDeque<Pair> {
         for (column, key_b) in b.iter().enumerate() {
             let up = above.get(column + 1).copied().unwrap_or(u32::MAX / 2);
             let both = key_a.cost(key_b).map_or(u32::MAX / 2, |cost| diagonal + cost);
-            let (cost, step) = [(both, Pair::Both), (up + ALONE, Pair::OnlyA), (left + ALONE, Pair::OnlyB)]
+            // The walk is from the end: of two ways as cheap, what is only in the first row comes first so.
+            let (cost, step) = [(both, Pair::Both), (left + ALONE, Pair::OnlyB), (up + ALONE, Pair::OnlyA)]
                 .into_iter()
                 .min_by_key(|(cost, _)| *cost)
                 .unwrap_or((both, Pair::Both));
