@@ -112,6 +112,10 @@ impl Queue {
         };
         if chunk.back().is_none_or(|last| last.place < entry.place) {
             if chunk.len() < CHUNK {
+                if chunk.len() == chunk.capacity() {
+                    // By a half, not to twice as much: there may be a hundred thousand short queues.
+                    chunk.reserve_exact((chunk.len() / 2).max(3));
+                }
                 chunk.push_back(entry);
             } else {
                 let mut next = VecDeque::with_capacity(CHUNK);
