@@ -334,27 +334,6 @@ impl Residents {
         self.finish(outbound);
     }
 
-    /// Delivers a retained message that was not in memory, as if it came now.
-    pub(crate) fn deliver_retained(
-        &mut self,
-        slot: u32,
-        generation: u32,
-        message: &Message<'_>,
-        granted: Granted,
-        now: Now,
-        out: &mut impl Sink,
-    ) {
-        let mut outbound = self.begin(message, None, now);
-        let terms = Terms {
-            qos: granted.qos.min(message.qos),
-            retain: true,
-            subscription_identifiers: granted.subscription_identifier.as_slice(),
-            group: 0,
-        };
-        self.deliver_on(slot, generation, &terms, &mut outbound, out);
-        self.finish(outbound);
-    }
-
     /// A Reason String for a packet of about `size` bytes, if the client wants to hear reasons and
     /// has room for it. [V5 MQTT-3.1.2-29, V5 MQTT-3.4.2-2, V5 MQTT-3.5.2-2, V5 MQTT-3.9.2-1, V5 MQTT-3.14.2-3]
     /// User Properties of our own are never sent.

@@ -197,6 +197,15 @@ impl Shard {
         }
     }
 
+    /// The connection of a session that can take one more retained message at once.
+    fn room_for_retained(&self, slot: u32, qos: QoS, out: &impl Sink) -> Option<ConnId> {
+        let session = self.residents.sessions.at(slot)?;
+        let conn = session.conn?;
+        let conn = ConnId { slot: conn, generation: self.residents.connections.generation(conn) };
+        let fits = (qos == QoS::AtMostOnce || session.has_room()) && out.output_len(conn) < OUTPUT_MARK_BYTES;
+        fits.then_some(conn)
+    }
+
     /// Retained messages have come from the store: they go out, or into the queue, and the hand-out goes on.
     pub(super) fn thawed(&mut self, fetched: &Fetched, now: Now, out: &mut impl Sink) {
         let SessionRef { slot, generation, .. } = fetched.session;
@@ -209,19 +218,14 @@ impl Shard {
             if message.expires_at.is_some_and(|at| at <= now.wall) {
                 continue;
             }
-            let counts = granted.qos.min(message.qos) != QoS::AtMostOnce;
-            let fits = left.is_empty()
-                && self.residents.sessions.at(slot).is_some_and(|session| {
-                    session.conn.is_some_and(|slot| {
-                        let generation = self.residents.connections.generation(slot);
-                        out.output_len(ConnId { slot, generation }) < OUTPUT_MARK_BYTES
-                    }) && (!counts || session.has_room())
-                });
-            if fits {
-                let message = Message { retain: true, ..message };
-                self.residents.deliver_retained(slot, generation, &message, granted, now, out);
-            } else {
-                left.push(serial);
+            let room =
+                left.is_empty().then(|| self.room_for_retained(slot, granted.qos.min(message.qos), out));
+            match room.flatten() {
+                Some(conn) => {
+                    let message = Message { retain: true, ..message };
+                    self.residents.send_retained(conn, slot, &message, granted, now, out);
+                }
+                None => left.push(serial),
             }
         }
         if !left.is_empty()

@@ -41,7 +41,8 @@ pub(crate) fn open(
     let bytes_max = config.store_bytes.unwrap_or(u64::MAX);
     let disk = Limited::new(disk, bytes_max)
         .map_err(|error| format!("cannot read {}: {error}", directory.display()))?;
-    let (store, opened) = Store::open(disk, Options::new(mode, seed, now()).within(bytes_max)).map_err(explain)?;
+    let (store, opened) =
+        Store::open(disk, Options::new(mode, seed, now()).within(bytes_max)).map_err(explain)?;
     tell_opened(&opened, &store, observer);
     let running = Running::default();
     let setup = StoreSetup {

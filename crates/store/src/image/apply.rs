@@ -13,6 +13,7 @@ impl Image {
     /// Applies the records of a block whose body begins at this position in the log. Stops at the first that cannot
     /// be read; what stands before it is applied.
     pub(crate) fn apply(&mut self, body: &[u8], position: u64, copies: bool) -> Result<(), RecordError> {
+        self.live.at(position + body.len() as u64);
         let mut reader = RecordReader::new(body);
         let mut result = Ok(());
         while let Some(read) = reader.next() {

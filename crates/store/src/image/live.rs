@@ -9,19 +9,23 @@ use super::Span;
 pub(crate) struct Live {
     stretches: VecDeque<Stretch>,
     bytes: u64,
+    /// Behind the block that is being applied.
+    now: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     start: u64,
     records: i64,
+    /// Behind the block that changed `records` last.
+    changed: u64,
 }
 
 impl Live {
     /// From here on a new stretch begins.
     pub(crate) fn begin(&mut self, start: u64) {
         if self.stretches.back().is_none_or(|last| last.start < start) {
-            self.stretches.push_back(Stretch { start, records: 0 });
+            self.stretches.push_back(Stretch { start, records: 0, changed: start });
         }
     }
 
@@ -32,14 +36,23 @@ impl Live {
         }
     }
 
-    /// Whether a record counts that is between these positions. If a stretch lies only partly in it, all
-    /// of the stretch is asked.
-    pub(crate) fn any(&self, start: u64, end: u64) -> bool {
+    /// What follows happens by a block that ends here.
+    pub(crate) fn at(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// If no record counts that is between these positions: the position behind the block that says so. If a stretch lies
+    /// only partly in it, all of the stretch is asked.
+    pub(crate) fn dead_since(&self, start: u64, end: u64) -> Option<u64> {
         let first = self.stretches.partition_point(|stretch| stretch.start <= start).saturating_sub(1);
-        self.stretches
-            .range(first..)
-            .take_while(|stretch| stretch.start < end)
-            .any(|stretch| stretch.records != 0)
+        let mut since = start;
+        for stretch in self.stretches.range(first..).take_while(|stretch| stretch.start < end) {
+            if stretch.records != 0 {
+                return None;
+            }
+            since = since.max(stretch.changed);
+        }
+        Some(since)
     }
 
     /// Bytes of all records that count, about.
@@ -59,16 +72,20 @@ impl Live {
     #[inline]
     pub(crate) fn add(&mut self, position: u64, bytes: u64) {
         self.bytes += bytes;
+        let now = self.now;
         if let Some(stretch) = self.stretch(position) {
             stretch.records += 1;
+            stretch.changed = now;
         }
     }
 
     #[inline]
     pub(crate) fn remove(&mut self, position: u64, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);
+        let now = self.now;
         if let Some(stretch) = self.stretch(position) {
             stretch.records -= 1;
+            stretch.changed = now;
         }
     }
 

@@ -20,12 +20,10 @@ const ROUND_BYTES: u64 = 8 << 20;
 const LINGER_BYTES: u64 = 1 << 20;
 /// Time that answering questions may take between two rounds.
 const FETCH_TIME: Duration = Duration::from_millis(2);
-/// While commits come, a step of cleaning is done for so many bytes of them.
-const CLEAN_EVERY_BYTES: u64 = 512 << 10;
 /// A sync that takes longer is told of.
 const SLOW: Duration = Duration::from_secs(1);
 /// When the reserve cannot be made, it is tried again after so long.
-const RESERVE_RETRY: Duration = Duration::from_secs(600);
+const RESERVE_RETRY: Duration = Duration::from_secs(30);
 /// How often figures are made while there is much to do.
 const FIGURES_EVERY: Duration = Duration::from_millis(100);
 
@@ -204,7 +202,7 @@ impl<D: Disk> Work<D> {
                     (self.tell)(StoreEvent::Cleaned { segment });
                     if self.store.make_safe().is_ok() {
                         self.resume();
-                        self.reserve_again = Some(Instant::now() + RESERVE_RETRY);
+                        self.reserve_again = Some(Instant::now());
                         return;
                     }
                 }
@@ -290,7 +288,7 @@ impl<D: Disk> Work<D> {
             return;
         }
         let idle = self.unsafe_yet.is_empty() && self.shared.inbox.is_empty();
-        if self.may_clean() && (idle || self.since_cleaning >= CLEAN_EVERY_BYTES) {
+        if self.may_clean() && (idle || self.since_cleaning >= self.store.clean_every_bytes()) {
             self.since_cleaning = 0;
             self.clean_again = None;
             match self.store.clean_step(false) {
@@ -307,7 +305,7 @@ impl<D: Disk> Work<D> {
             self.tell_safe();
             self.announce();
         }
-        if idle && self.reserve_again.is_some_and(|again| Instant::now() >= again) {
+        if !self.may_clean() && self.reserve_again.is_some_and(|again| Instant::now() >= again) {
             self.reserve_again = match self.store.reserve_step() {
                 Ok(true) => Some(Instant::now()),
                 Ok(false) => None,

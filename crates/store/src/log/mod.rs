@@ -114,6 +114,11 @@ impl<D: Disk> Log<D> {
         self.buffer_start + self.buffer.len() as u64
     }
 
+    /// The largest size of a segment, unless one commit is larger.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
+    }
+
     /// Whether blocks stay in memory until they are synced.
     pub(crate) fn keeps_until_synced(&self) -> bool {
         self.synced_mode

@@ -162,6 +162,16 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
+    /// Syncs the names of files, if there is something to sync.
+    pub(crate) fn sync_names(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.names_dirty) {
+            let result = self.disk.sync_directory();
+            self.names_dirty = result.is_err();
+            return result;
+        }
+        Ok(())
+    }
+
     /// The file of this segment is not trusted behind what was synced.
     fn distrust(&mut self, last: Segment) {
         let Some(at) = self.segments.iter().position(|segment| segment.number == last.number) else { return };

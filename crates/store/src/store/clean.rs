@@ -33,7 +33,7 @@ const RESERVE_STEP: usize = 1 << 20;
 pub(super) struct Cleaning {
     segment: Segment,
     scan: Scan,
-    /// Everything that counts was copied; the copies end here.
+    /// Everything that counts was copied, or nothing counts: what says so ends here.
     copied: Option<u64>,
 }
 
@@ -81,7 +81,7 @@ impl<D: Disk> Store<D> {
                 let limit = segment::HEADER_BYTES + (end - segment.start);
                 let scan = Scan::new(segment::name(segment.number), self.log.salt(), segment.start, limit);
                 // If nothing in it counts, it need not even be read.
-                let copied = (!self.image.live.any(segment.start, end)).then(|| self.log.end());
+                let copied = self.image.live.dead_since(segment.start, end);
                 Cleaning { segment, scan, copied }
             }
         };
@@ -120,8 +120,11 @@ impl<D: Disk> Store<D> {
             }
             cleaning.copied = Some(self.log.end());
         }
-        self.flush()?;
-        self.sync()?;
+        // Nothing is removed before what makes it needless is safe: copies, or the end of what it was about.
+        if cleaning.copied.is_none_or(|copied| copied > self.log.synced()) {
+            self.flush()?;
+            self.sync()?;
+        }
         let before = self.log.segments().front().map(|first| first.number);
         self.log.remove_oldest()?;
         let after = self.log.segments().front().map(|first| first.number);
@@ -272,6 +275,11 @@ impl<D: Disk> Store<D> {
         let Some((body, position)) = self.image.body_of(slot) else { return Ok(None) };
         let bytes = self.log.read(position, message_bytes_max(body.size))?;
         Ok(self.image.topic_of(bytes))
+    }
+
+    /// A step of cleaning is due for so many bytes of commits, so that the log grows no further meanwhile.
+    pub fn clean_every_bytes(&self) -> u64 {
+        (self.log.segment_bytes() / 16).clamp(512, 512 << 10)
     }
 
     /// Writes a part of the reserve; whether there is more to write.

@@ -180,7 +180,7 @@ impl<D: Disk> Store<D> {
             self.flush()?;
             self.sync()?;
         }
-        Ok(())
+        self.log.sync_names()
     }
 
     /// From now on larger numbers are given out than these.
