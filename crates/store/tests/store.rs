@@ -114,3 +114,27 @@ fn a_cleared_topic_stays_cleared_when_its_end_is_cleaned_away() {
     }
     assert!(seen > 5, "{:?}", store.figures());
 }
+
+/// What ends something is safe before what began it is gone.
+#[test]
+fn a_segment_is_not_removed_on_the_word_of_what_a_crash_could_lose() {
+    let disk = SimDisk::new(3);
+    let narrow = Options { segment_bytes: 300, ..options() };
+    let (mut store, _) = Store::open(disk.clone(), narrow).unwrap();
+    let mut commits = [Commit::new(), Commit::new(), Commit::new()];
+    commits[0].session(1, "a").message(2, "t", b"body").queued(1, 1, 2);
+    commits[1].session(1, "a").message(3, "filler", &[0; 4000]);
+    commits[2].message(4, "filler", &[0; 4000]);
+    for commit in &commits {
+        store.append(ShardId(0), commit.bytes()).unwrap();
+        store.make_safe().unwrap();
+    }
+    store.append(ShardId(0), Commit::new().done(1, 1).bytes()).unwrap();
+    assert!(store.safe() < store.end());
+    while !matches!(store.clean_step(true).unwrap(), Cleaned::Removed { .. }) {
+        assert!(store.wants_cleaning(true), "{:?}", store.figures());
+    }
+    assert_eq!(store.safe(), store.end());
+    let (after, _) = Store::open(disk.crash(4), narrow).unwrap();
+    assert_eq!((after.figures().sessions, after.figures().queued), (1, 0));
+}
