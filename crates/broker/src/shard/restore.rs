@@ -9,7 +9,7 @@ use super::Shard;
 use crate::home::home;
 use crate::index::NewEntry;
 use crate::layout::Terms;
-use crate::matches::Receiver;
+use crate::matches::{Receiver, Whose};
 use crate::retained::RetainedMessage;
 use crate::session::{DelayedWill, Expiry, Held, Session, Stored, Tail};
 use crate::{
@@ -193,9 +193,9 @@ impl Shard {
         let mut outbound = self.residents.begin(message, Some(transit.serial), now);
         let mut done = false;
         if group == 0 {
-            for Receiver { slot, qos, retain_as_published, subscription_identifiers, .. } in
-                &matches.receivers
-            {
+            // It came from another shard, so it is nobody's own here. [V5 MQTT-3.8.3-3]
+            for receiver in matches.receivers.iter().filter(|receiver| receiver.whose != Whose::Own) {
+                let Receiver { slot, qos, retain_as_published, subscription_identifiers, .. } = receiver;
                 let was_there = self
                     .residents
                     .sessions
