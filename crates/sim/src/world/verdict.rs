@@ -215,7 +215,8 @@ impl World {
                             .spec
                             .will
                             .is_none_or(|will| will.qos == QoS::AtMostOnce)
-                            || self.will_was_dropped(client)) =>
+                            || self.will_was_dropped(client)
+                            || self.witness_began_anew(due)) =>
                 {
                     None
                 }
@@ -245,6 +246,12 @@ impl World {
             });
         }
         text
+    }
+
+    /// A witness that could not tell whether it was known has discarded its session.
+    fn witness_began_anew(&self, since: u64) -> bool {
+        let anew = |story: &Story| story.clean_start && story.entered_at().is_some_and(|at| at >= since);
+        self.wires.iter().any(|wire| wire.client == 0 && anew(&wire.story))
     }
 
     fn will_was_dropped(&self, client: usize) -> bool {
