@@ -72,7 +72,14 @@ proptest! {
         let faults = packets[0]["faults"].as_array().expect("faults");
         let cut = ["truncated", "property_length", "non_minimal_length", "remaining_length_too_long", "unexpected_packet_type", "unknown_property"];
         prop_assume!(!faults.iter().any(|fault| cut.contains(&fault["code"].as_str().expect("a code"))));
-        let built = build(&json);
+        let built: Vec<u8> = match drafts_from_json(&json, Assumed::default()) {
+            Ok(drafts) => drafts.iter().flat_map(|draft| draft.to_bytes().expect("a packet")).collect(),
+            // A number that cannot be read is explained by its bytes, and no number is built from those.
+            Err(error) => {
+                prop_assert!(error.to_string().contains("was expected"), "{}: {}", error, json);
+                return Ok(());
+            }
+        };
         prop_assert_eq!(plain_hex(&built), plain_hex(&bytes), "from {}", json);
     }
 }

@@ -79,7 +79,7 @@ impl World {
         if connack.reason_code != ReasonCode::Success {
             return Err(format!("CONNECT was refused: {}", connack.reason_code.name()));
         }
-        let accepted_at = self.wires[wire].story.accepted_at.unwrap_or_default();
+        let accepted_at = self.wires[wire].story.entered_at().unwrap_or_default();
         let expected = self.expects_session(client, wire, accepted_at);
         let who = &mut self.clients[client];
         let Some(online) = who.online() else { return Ok(()) };

@@ -208,7 +208,7 @@ impl Ledger {
             _ => 1 + message.doubtful,
         };
         // What was not safe when the power failed may come again; QoS 2 goes out only when it is.
-        let most = (published + self.cuts.len() as u32) * (1 + groups);
+        let most = published * (1 + groups) * (1 + self.cuts.len() as u32);
         if receipt.live > most || receipt.exact > published * (1 + groups) {
             return Err(format!("message {id} came {} times, now with {:?}", receipt.live, delivery.qos));
         }

@@ -163,7 +163,8 @@ impl World {
             self.wires[wire].server_closed = true;
         }
         if newly_accepted && !self.wires[wire].story.clean_start {
-            let found = self.expects_session(client, wire, self.now_ms());
+            let entered_at = self.wires[wire].story.entered_at().unwrap_or(self.now_ms());
+            let found = self.expects_session(client, wire, entered_at);
             self.clients[client].doubts = Some(wire).filter(|_| found != Some(true));
         }
         if over {

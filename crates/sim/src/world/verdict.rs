@@ -250,7 +250,8 @@ impl World {
 
     /// A witness that could not tell whether it was known has discarded its session.
     fn witness_began_anew(&self, since: u64) -> bool {
-        let anew = |story: &Story| story.clean_start && story.entered_at().is_some_and(|at| at >= since);
+        let anew =
+            |story: &Story| story.clean_start && story.entered_at().is_some_and(|at| at + 10_000 >= since);
         self.wires.iter().any(|wire| wire.client == 0 && anew(&wire.story))
     }
 
