@@ -76,6 +76,12 @@ impl World {
     }
 
     fn hear_connack(&mut self, client: usize, wire: usize, connack: &Connack<'_>) -> Result<(), String> {
+        let may_refuse = self.plan.store.is_some_and(|store| store.sync_fails_of > 0);
+        if may_refuse && connack.reason_code == ReasonCode::ServerUnavailable {
+            // The store could not write: the client tries again.
+            self.hang_up(client);
+            return Ok(());
+        }
         if connack.reason_code != ReasonCode::Success {
             return Err(format!("CONNECT was refused: {}", connack.reason_code.name()));
         }

@@ -160,8 +160,12 @@ impl Ledger {
             .filter(|held| !held.no_local || from_store || message.publisher != delivery.client)
             .collect();
         // A shared message may go on to a member that came later.
-        let early =
-            |held: &&&Held| message.acknowledged.is_some_and(|acknowledged| acknowledged.at < held.asked_at);
+        // What was on its way between shards when the power failed goes to whoever asks for it by then.
+        let early = |held: &&&Held| {
+            message.acknowledged.is_some_and(|acknowledged| {
+                acknowledged.at < held.asked_at && !self.cuts.iter().any(|cut| *cut >= acknowledged.at)
+            })
+        };
         if matching.iter().all(|held| !delivery.retain && held.share_name.is_none() && early(&held)) {
             return Err(format!(
                 "message {id} ({}) came without a subscription that asks for it",

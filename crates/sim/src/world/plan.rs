@@ -47,6 +47,8 @@ pub(super) struct StorePlan {
     pub(super) slack_bytes: u64,
     /// One read of so many fails; 0: none.
     pub(super) read_fails_of: u32,
+    /// One sync of so many fails; 0: none. What the server cannot promise then it refuses.
+    pub(super) sync_fails_of: u32,
 }
 
 /// What a client is like.
@@ -111,6 +113,7 @@ impl Plan {
             segment_bytes: random.pick(&[2_000, 20_000, 1 << 20]),
             slack_bytes: random.pick(&[0, 10_000, 1 << 20]),
             read_fails_of: random.pick(&[0, 0, 0, 20]),
+            sync_fails_of: random.pick(&[0, 0, 0, 4, 20]),
         });
         let actions = random.between(40, 260) as usize;
         Plan {

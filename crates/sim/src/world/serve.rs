@@ -120,6 +120,8 @@ impl World {
                     | CloseReason::ConnectIncomplete
             )
         );
+        let may_refuse = self.plan.store.is_some_and(|store| store.sync_fails_of > 0);
+        let innocent = innocent || (may_refuse && reason == Some(CloseReason::Refused));
         if legal && !innocent {
             self.fail(client, format!("closed although it did nothing wrong: {reason:?}"));
         }

@@ -55,7 +55,11 @@ impl World {
             Err(error) => return self.fail(0, format!("the store does not give back what it has: {error}")),
         }
         let first = restorer.finish();
-        disk.trouble(Troubles { read_fails_of: plan.read_fails_of, ..Troubles::default() });
+        disk.trouble(Troubles {
+            read_fails_of: plan.read_fails_of,
+            sync_fails_of: plan.sync_fails_of,
+            ..Troubles::default()
+        });
         self.hosts = shards.into_iter().map(|shard| host(shard, &self.plan, true)).collect();
         if let Some(host) = self.hosts.first_mut() {
             host.commits.records = first;

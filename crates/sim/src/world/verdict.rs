@@ -270,7 +270,9 @@ impl World {
         let story = &self.wires[wire].story;
         let client = self.wires[wire].client;
         let cut_since = |then: u64| self.ledger.cuts.iter().any(|cut| then <= *cut);
-        if story.gated_at.is_some() && story.accepted_at.is_none_or(cut_since) {
+        if (story.gated_at.is_some() || story.accepted_at.is_some())
+            && story.accepted_at.is_none_or(cut_since)
+        {
             // What of it was safe when the power failed cannot be told.
             return WillDue::Unclear;
         }
@@ -438,7 +440,9 @@ fn possible_retained(ledger: &Ledger, ids: &[usize]) -> Vec<Option<usize>> {
     for &id in ids {
         let message = &ledger.messages[id];
         let after = |(order, _): &(u64, usize)| last_known.is_none_or(|known| *order >= known);
-        if !message.refused && message.attempts.iter().any(after) {
+        // Of a message that was sent again and refused then, the first attempt may have been taken over.
+        let possibly = !message.refused || message.attempts.len() > 1;
+        if possibly && message.attempts.iter().any(after) {
             // All that expire have expired by now.
             possible.push(Some(id).filter(|_| !message.empty && message.expiry_s.is_none()));
         }
