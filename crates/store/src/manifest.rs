@@ -97,7 +97,11 @@ impl Manifest {
         let crc = crc32c::crc32c(text.as_bytes());
         text.push_str(&format!("crc32c {crc:08x}\n"));
         match disk.create(NEW_NAME) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.truncate(NEW_NAME, 0)?,
+            // Left over. It may be the very file that has the good name too, so it is not written over.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                disk.remove(NEW_NAME)?;
+                disk.create(NEW_NAME)?;
+            }
             result => result?,
         }
         disk.write(NEW_NAME, 0, text.as_bytes())?;
