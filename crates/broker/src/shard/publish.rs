@@ -326,7 +326,8 @@ impl Shard {
             },
         );
         match stored {
-            Stored::New if clears => true,
+            // An acknowledged clear rests on whoever cleared before, which may not be safe yet.
+            Stored::New if clears && message.qos == QoS::AtMostOnce => true,
             Stored::New | Stored::Replaced if persists && clears => {
                 let (namespace, topic) = (message.namespace, message.topic);
                 self.residents.persist(&Record::RetainedCleared { version, namespace, topic }, out);
