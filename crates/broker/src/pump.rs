@@ -7,7 +7,7 @@ use crate::connection::{Connection, Stage};
 use crate::layout::{Form, Terms, encode_for};
 use crate::residents::{Listed, Residents, open_output};
 use crate::session::Outgoing;
-use crate::{ConnId, DropReason, Sink};
+use crate::{Condition, ConnId, DropReason, Sink};
 
 impl Residents {
     /// Sends what waits for a session: first what is to be sent again, in its old order, then the
@@ -49,7 +49,9 @@ impl Residents {
                 return true;
             }
             Some(Resend::Pubrel { identifier }) => {
-                self.send(conn, &ControlPacket::Pubrel(Ack::success(identifier)), out);
+                let promise = session.stored.is_some() && out.condition() == Condition::Stuck;
+                let pubrel = ControlPacket::Pubrel(Ack::success(identifier));
+                self.send_again(conn, promise, &pubrel, out);
                 return true;
             }
             None => {}
@@ -92,8 +94,10 @@ impl Residents {
         else {
             return;
         };
-        // What goes out again has its identifier in the store already.
-        let promise = outgoing.place != 0 && again.is_none() && outgoing.qos == QoS::ExactlyOnce;
+        // What goes out again rests on commits before that of its CONNECT, which holds the connection back; but
+        // not while the store cannot write.
+        let rests = again.is_none() || out.condition() == Condition::Stuck;
+        let promise = outgoing.place != 0 && outgoing.qos == QoS::ExactlyOnce && rests;
         let form = Form { dup: again.is_some(), aliases: !promise };
         let buffer = open_output(conn, promise, out);
         let start = buffer.len();

@@ -390,6 +390,22 @@ impl Residents {
         self.send_to(open_output(conn, promise, out), conn, version, packet)
     }
 
+    /// Sends a packet of an earlier connection again, as a promise if what it rests on may not be safe.
+    pub(crate) fn send_again(
+        &mut self,
+        conn: ConnId,
+        promise: bool,
+        packet: &ControlPacket<'_>,
+        out: &mut impl Sink,
+    ) {
+        let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at(conn.slot)
+        else {
+            return;
+        };
+        let version = connected.version;
+        self.send_to(open_output(conn, promise, out), conn, version, packet);
+    }
+
     fn send_to(
         &mut self,
         buffer: &mut Vec<u8>,
