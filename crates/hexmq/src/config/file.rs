@@ -35,6 +35,12 @@ pub(crate) struct UserEntry {
     pub(crate) name: String,
     /// PHC string of argon2id, as `hexmq user hash` prints it.
     pub(crate) password_hash: String,
+    /// May subscribe to all of `$hexmq/#`.
+    #[serde(default)]
+    pub(crate) admin: bool,
+    /// Topic filters under `$hexmq/` that it may subscribe to.
+    #[serde(default)]
+    pub(crate) grants: Vec<String>,
 }
 
 /// An address to listen on.
@@ -115,7 +121,8 @@ impl ConfigFile {
     }
 }
 
-const TABLES: [(&str, &[&str]); 2] = [("user", &["name", "password_hash"]), ("listener", &["url"])];
+const TABLES: [(&str, &[&str]); 2] =
+    [("user", &["name", "password_hash", "admin", "grants"]), ("listener", &["url"])];
 
 fn check_keys(table: &DeTable<'_>, text: &str, path: &Path) -> Result<(), ConfigError> {
     let top: Vec<&str> = Settings::KEYS.iter().copied().chain(TABLES.iter().map(|(name, _)| *name)).collect();

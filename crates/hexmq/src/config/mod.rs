@@ -3,6 +3,7 @@
 //! A flag wins over the file, the file over the default. After resolving, nothing is optional
 //! that has a default, and every value has been checked.
 
+mod cloud;
 mod file;
 mod resolve;
 mod settings;
@@ -11,6 +12,7 @@ mod tests;
 mod units;
 mod values;
 
+pub(crate) use cloud::{Cloud, RegistryPlace};
 pub(crate) use file::{ConfigError, ConfigFile};
 pub(crate) use resolve::{Config, User};
 pub(crate) use settings::Settings;

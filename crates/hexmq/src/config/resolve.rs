@@ -11,7 +11,9 @@ use hexmq_observe::recorder::RecorderBounds;
 use hexmq_transport::Endpoint;
 
 use super::file::UserEntry;
-use super::{ByteSize, ConfigError, ConfigFile, Durability, HttpAddress, LogLevel, Secret, Settings, Span};
+use super::{
+    ByteSize, Cloud, ConfigError, ConfigFile, Durability, HttpAddress, LogLevel, Secret, Settings, Span,
+};
 
 /// A resolved configuration.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// What the flight recorder may keep.
     pub(crate) recorder: RecorderBounds,
+    /// The device cloud.
+    pub(crate) cloud: Cloud,
     /// Who may connect.
     pub(crate) users: Vec<User>,
 }
@@ -57,6 +61,10 @@ pub(crate) struct User {
     pub(crate) name: String,
     /// A checked argon2id PHC string.
     pub(crate) password_hash: PasswordHash,
+    /// May subscribe to all of `$hexmq/#`.
+    pub(crate) admin: bool,
+    /// Topic filters under `$hexmq/` that it may subscribe to.
+    pub(crate) grants: Vec<String>,
 }
 
 const DEFAULT_LISTEN: &str = "mqtt://127.0.0.1:1883";
@@ -91,6 +99,7 @@ impl Config {
             clients: given.clients,
             limits: limits(&given)?,
             recorder: recorder(&given)?,
+            cloud: Cloud::resolve(&given)?,
             users: users(file.user)?,
         })
     }
@@ -108,6 +117,11 @@ impl Config {
             ("admin_password", self.admin_password != new.admin_password),
             ("clients", self.clients != new.clients),
             ("write_timeout", self.write_timeout != new.write_timeout),
+            ("registry", self.cloud.registry != new.cloud.registry),
+            ("device_http", self.cloud.device_http != new.cloud.device_http),
+            ("public_url", self.cloud.public_url != new.cloud.public_url),
+            ("device_log_time", self.cloud.device_log_time != new.cloud.device_log_time),
+            ("device_log_lines", self.cloud.device_log_lines != new.cloud.device_log_lines),
             ("rejections", self.recorder.rejections != new.recorder.rejections),
             ("rejections_bytes", self.recorder.rejections_bytes != new.recorder.rejections_bytes),
             ("recorder_watch_bytes", self.recorder.watch_bytes != new.recorder.watch_bytes),
@@ -296,9 +310,22 @@ fn users(entries: Vec<UserEntry>) -> Result<Vec<User>, ConfigError> {
             return Err(ConfigError::key(&key, "password_hash is not an argon2id hash with its salt")
                 .hint("make one with `hexmq user hash`"));
         }
-        users.push(User { name: entry.name, password_hash: hash });
+        if let Some(grant) = entry.grants.iter().find(|grant| !is_grant(grant)) {
+            return Err(ConfigError::key(
+                &key,
+                format!("grants: {grant:?} is no topic filter under $hexmq/"),
+            )
+            .hint("write for instance \"$hexmq/PRODUCT/#\"; everything else needs no grant"));
+        }
+        let UserEntry { name, admin, grants, .. } = entry;
+        users.push(User { name, password_hash: hash, admin, grants });
     }
     Ok(users)
+}
+
+/// What only a grant opens: topics of the server itself.
+fn is_grant(filter: &str) -> bool {
+    filter.starts_with("$hexmq/") && hexmq_topic::TopicFilter::parse(filter).is_ok()
 }
 
 /// The configuration as a TOML file that gives the same one; passwords and hashes are left out.
@@ -328,6 +355,7 @@ impl fmt::Display for Config {
         }
         write_limits(f, &self.limits)?;
         write_recorder(f, &self.recorder)?;
+        self.cloud.fmt(f)?;
         for user in &self.users {
             writeln!(f, "# user {:?} (hash not shown)", user.name)?;
         }

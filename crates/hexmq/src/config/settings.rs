@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use super::units::{ByteSize, Span};
-use super::{Durability, HttpAddress, LogLevel, Secret};
+use super::{Durability, HttpAddress, LogLevel, RegistryPlace, Secret};
 
 macro_rules! settings {
     ($($(#[$meta:meta])* $name:ident: $ty:ty,)+) => {
@@ -34,6 +34,28 @@ settings! {
     /// Where the HTTP API listens, or `off` [default: 127.0.0.1:18083]
     #[arg(long, value_name = "ADDR")]
     http: HttpAddress,
+
+    /// Where devices and application servers of a cloud find its HTTP calls (registration, files, `api-key`), and
+    /// nothing else, or `off` [default: off]
+    #[arg(long, value_name = "ADDR", help_heading = "Device cloud")]
+    device_http: HttpAddress,
+
+    /// How devices reach --device-http, for links in messages: http://HOST:PORT [default: its address]
+    #[arg(long, value_name = "URL", help_heading = "Device cloud")]
+    public_url: String,
+
+    /// Where products, devices and their history are kept: `sqlite` (a file under --data) or
+    /// postgres://USER:PASSWORD@HOST:PORT/NAME [default: sqlite]
+    #[arg(long, value_name = "URL", help_heading = "Device cloud")]
+    registry: RegistryPlace,
+
+    /// How long the lines of the devices' logs are kept [default: 7d]
+    #[arg(long, value_name = "TIME", help_heading = "Device cloud")]
+    device_log_time: Span,
+
+    /// Lines kept in the log of each device [default: 10000]
+    #[arg(long, value_name = "N", help_heading = "Device cloud")]
+    device_log_lines: u32,
 
     /// Directory for everything durable [default: hexmq-data]
     #[arg(long, value_name = "DIR")]

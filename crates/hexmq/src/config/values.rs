@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error};
 use tracing::level_filters::LevelFilter;
 
+use super::RegistryPlace;
+
 /// When an acknowledgement is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -149,4 +151,4 @@ macro_rules! deserialize_from_text {
     )+};
 }
 
-deserialize_from_text!(Durability, HttpAddress, LogLevel, Secret);
+deserialize_from_text!(Durability, HttpAddress, LogLevel, RegistryPlace, Secret);
