@@ -111,7 +111,8 @@ impl Rabbit {
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             // The script becomes the server, so that its process is the server's.
             .env("RABBITMQ_ALLOW_INPUT", "1")
-            .stdin(Stdio::null())
+            // Its shell reads from there, and ends the node with the input.
+            .stdin(Stdio::piped())
             .stdout(log.try_clone().map_err(|error| error.to_string())?)
             .stderr(log)
             .spawn()
