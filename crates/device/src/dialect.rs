@@ -322,6 +322,9 @@ pub enum Ask {
         /// Events.
         events: Vec<NewEvent>,
     },
+    /// Values and events of several devices, the asking one or those behind it: kept for each device by
+    /// itself. Answer: [`Outcome::Posted`] with all faults, or the first refusal if any device was refused.
+    PostAll(Vec<(DeviceRef, Vec<NewPoint>, Vec<NewEvent>)>),
     /// The answer to an order.
     Answered(Answered),
     /// Desired values; all if empty. Answer: [`Outcome::Desired`].
@@ -411,13 +414,17 @@ pub struct SubSign {
     pub sign: String,
     /// Signed with the secret of the product, not with that of the device.
     pub with_product_secret: bool,
+    /// The key is what the secret is in base64; a secret that is not base64 is taken as it is.
+    pub base64_key: bool,
 }
 
 impl SubSign {
     /// Whether it was made with this secret.
     pub fn is_signed_with(&self, secret: &Secret) -> bool {
+        let decoded = if self.base64_key { crate::mac::from_base64(&secret.0) } else { None };
+        let key = decoded.as_deref().unwrap_or(secret.0.as_bytes());
         crate::mac::from_hex(self.sign.as_bytes())
-            .is_some_and(|sign| self.method.verify(secret.0.as_bytes(), self.content.as_bytes(), &sign))
+            .is_some_and(|sign| self.method.verify(key, self.content.as_bytes(), &sign))
     }
 }
 

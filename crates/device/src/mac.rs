@@ -88,6 +88,39 @@ pub fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
+/// The bytes that `text` is in standard base64, with or without its padding; `None` if it is not.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=').as_bytes();
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    for group in text.chunks(4) {
+        let mut bits = 0_u32;
+        for &symbol in group {
+            bits = bits << 6 | u32::from(sextet(symbol)?);
+        }
+        // Two symbols are one byte, three are two; one alone is none.
+        let length = match group.len() {
+            4 => 3,
+            3 => 2,
+            2 => 1,
+            _ => return None,
+        };
+        let bits = bits << (6 * (4 - group.len()) + 8);
+        bytes.extend(bits.to_be_bytes().into_iter().take(length));
+    }
+    Some(bytes)
+}
+
+fn sextet(symbol: u8) -> Option<u8> {
+    match symbol {
+        b'A'..=b'Z' => Some(symbol - b'A'),
+        b'a'..=b'z' => Some(symbol - b'a' + 26),
+        b'0'..=b'9' => Some(symbol - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
+}
+
 /// `bytes` in lower-case hexadecimal.
 pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -112,6 +145,26 @@ mod tests {
             assert!(hash.verify(b"Jefe", message, &mac));
             assert!(!hash.verify(b"jefe", message, &mac));
             assert!(!hash.verify(b"Jefe", message, &mac[1..]));
+        }
+    }
+
+    /// RFC 4648, section 10.
+    #[test]
+    fn base64_with_and_without_padding() {
+        let expected = [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm8=", "fo"),
+            ("Zm9v", "foo"),
+            ("Zm9vYg", "foob"),
+            ("Zm9vYmE=", "fooba"),
+        ];
+        for (text, bytes) in expected {
+            assert_eq!(from_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+        }
+        assert_eq!(from_base64("+/+/"), Some(vec![0xFB, 0xFF, 0xBF]));
+        for text in ["Z", "Zm9vY", "Zg==Zg==", "Z-9v", "Zm 9v"] {
+            assert_eq!(from_base64(text), None, "{text}");
         }
     }
 
