@@ -74,6 +74,24 @@ pub trait Dialect: Send + Sync + 'static {
         command: &str,
         number: u32,
     ) -> Result<Downlink, OrderError>;
+
+    /// All that the connection of a gateway may do while these devices behind it are signed in; the first rule
+    /// that fits decides. `None`: this cloud knows no gateways.
+    fn gateway_rules(
+        &self,
+        product: &Product,
+        gateway: &DeviceRef,
+        behind: &[DeviceRef],
+    ) -> Option<Vec<TopicRule>> {
+        let _ = (product, gateway, behind);
+        None
+    }
+
+    /// How long an answer to a command is waited for once it was sent, in milliseconds. `None`: for as long as
+    /// the command is valid.
+    fn answer_wait_ms(&self) -> Option<i64> {
+        Some(20_000)
+    }
 }
 
 /// A device is let in.

@@ -421,6 +421,13 @@ pub trait Platform: Send + Sync + 'static {
     /// Offers firmware to a device; it is told now if it is here, and gets the same answer when it asks.
     fn offer_firmware(&self, device: &DeviceRef, id: &str) -> PortResult<Sent>;
 
+    /// Whether `token`, from the link of an [`Offer`], opens the file of this kind and id. Files are fetched at
+    /// `/files/KIND/ID?token=TOKEN`, kinds are those of [`Platform::blob`].
+    fn may_fetch(&self, kind: &str, id: &str, token: &str) -> bool {
+        let _ = (kind, id, token);
+        false
+    }
+
     /// Keys.
     fn keys(&self) -> PortResult<Vec<ApiKey>>;
     /// Makes a key; the second part is the key itself, which is not shown again.
