@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::{Datum, Device, DeviceRef, DialectName, Product, Quirk, Secret};
 
 /// What a CONNECT says of who connects.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct SignIn<'a> {
     /// Client Identifier.
     pub client_identifier: &'a str,
@@ -23,6 +23,8 @@ pub struct SignIn<'a> {
     pub level: u8,
     /// It came over TLS.
     pub secure: bool,
+    /// Keep Alive in seconds; 0: none.
+    pub keep_alive_s: u16,
 }
 
 /// One cloud's words.
@@ -285,7 +287,8 @@ pub struct UplinkError {
 /// One thing that a device wants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// For whom: the device itself, or one behind it.
+    /// For whom: the device itself, or one that it says is behind it. The dialect reads names from payloads
+    /// too, so whoever decides checks that it is.
     pub device: DeviceRef,
     /// What.
     pub ask: Ask,

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde_json::{Map, Number, Value as Json};
+
 use crate::Span;
 
 /// Objects and arrays in each other, at most.
@@ -89,6 +91,32 @@ impl<'a> Node<'a> {
             NodeKind::Number(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The value without its places. Of members with one name the last counts; a number too large for 64 bits
+    /// becomes a floating-point number, and `null` if it is too large for that.
+    pub fn to_json(&self) -> Json {
+        match &self.kind {
+            NodeKind::Null => Json::Null,
+            NodeKind::Boolean(value) => Json::Bool(*value),
+            NodeKind::Number(text) => number(text).map_or(Json::Null, Json::Number),
+            NodeKind::String(text) => Json::String(text.clone().into_owned()),
+            NodeKind::Array(elements) => Json::Array(elements.iter().map(Node::to_json).collect()),
+            NodeKind::Object(members) => {
+                let member = |member: &Member<'_>| (member.name.clone().into_owned(), member.value.to_json());
+                Json::Object(members.iter().map(member).collect::<Map<_, _>>())
+            }
+        }
+    }
+}
+
+fn number(text: &str) -> Option<Number> {
+    if let Ok(integer) = text.parse::<i64>() {
+        return Some(integer.into());
+    }
+    match text.parse::<u64>() {
+        Ok(integer) => Some(integer.into()),
+        Err(_) => Number::from_f64(text.parse().ok()?),
     }
 }
 

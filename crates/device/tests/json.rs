@@ -95,3 +95,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_value_without_its_places_is_the_same_value() {
+    let text = "{\"a\":[1,-2.5,true,null,\"\\u4e2d\"],\"b\":1,\"b\":{\"c\":18446744073709551615}}";
+    let json = parse(text.as_bytes()).expect("JSON").to_json();
+    assert_eq!(json, serde_json::from_str::<serde_json::Value>(text).expect("JSON"));
+    let large = parse(b"[1e999,123456789012345678901]").expect("JSON").to_json();
+    assert_eq!(large, serde_json::json!([null, 123_456_789_012_345_678_901_f64]));
+}
