@@ -13,8 +13,12 @@ mod dialect;
 mod fleet;
 pub mod json;
 mod kept;
+pub mod life;
 pub mod mac;
+mod order;
+mod plain;
 pub mod port;
+pub mod shadow;
 mod span;
 mod time;
 mod value;
@@ -31,6 +35,8 @@ pub use kept::{
     ApiKey, Batch, Command, CommandState, Direction, Document, Event, LOG_BYTES_MAX, LogLine, Point,
     PresenceChange, Scope,
 };
+pub use plain::Plain;
+pub use shadow::DesiredValues;
 pub use span::Span;
 pub use time::{CivilTime, Time};
 pub use value::Value;
