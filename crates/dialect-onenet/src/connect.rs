@@ -3,6 +3,11 @@
 //! Which access a product has is a field of its record; nothing in a CONNECT proves it. Here is what
 //! the three strings claim, and what they look like.
 
+use hexmq_device::{
+    Ask, Device, DeviceRef, Downlink, OrderError, Product, Refused, RefusedCode, Request, SignIn, Understood,
+    Uplink,
+};
+
 use crate::token;
 
 /// What a client says it is.
@@ -54,5 +59,72 @@ impl Claim<'_> {
     pub fn is_api_key(&self) -> bool {
         let (bytes, is_base64) = token::key_bytes(self.password);
         self.password.len() == 28 && is_base64 && bytes.len() == 20
+    }
+}
+
+/// The product and device that a CONNECT names: its user name and its client identifier. Without a user name
+/// it is a plain client's.
+pub(crate) fn identity(sign_in: &SignIn<'_>) -> Option<DeviceRef> {
+    Some(DeviceRef::new(sign_in.user_name.filter(|name| !name.is_empty())?, sign_in.client_identifier))
+}
+
+pub(crate) fn unknown_device(sign_in: &SignIn<'_>, product: &Product) -> Refused {
+    Refused {
+        code: RefusedCode::Identifier,
+        rule: "unknown_device",
+        message: format!(
+            "product {} has no device \"{}\" (client identifier)",
+            product.id, sign_in.client_identifier
+        ),
+    }
+}
+
+pub(crate) fn disabled(device: &Device) -> Refused {
+    Refused {
+        code: RefusedCode::NotAuthorized,
+        rule: "device_disabled",
+        message: format!("device {} is disabled", device.id),
+    }
+}
+
+/// A message to a topic between devices.
+pub(crate) fn between_devices(uplink: &Uplink<'_>) -> Understood {
+    let raw = Ask::Raw { topic: uplink.topic.to_owned(), payload: uplink.payload.to_owned() };
+    Understood {
+        meaning: format!("message to {}, {} bytes", uplink.topic, uplink.payload.len()),
+        requests: vec![Request { device: uplink.device.clone(), ask: raw, receipt: None }],
+        ..Understood::default()
+    }
+}
+
+/// A message on a topic of the application's choice.
+pub(crate) fn publish(topic: &str, payload: &[u8], qos: u8) -> Result<Downlink, OrderError> {
+    if topic.starts_with('$') || topic.is_empty() {
+        return Err(OrderError {
+            code: "reserved_topic",
+            message: format!(
+                "\"{topic}\" is not a topic between devices: choose one that does not begin with $"
+            ),
+        });
+    }
+    Ok(Downlink {
+        topic: topic.to_owned(),
+        payload: payload.to_owned(),
+        qos,
+        if_subscribed: true,
+        correlation: None,
+        meaning: format!("message, {} bytes", payload.len()),
+    })
+}
+
+/// OneNET devices register over HTTP; a message that nobody is subscribed to says nothing.
+pub(crate) fn no_registration(sign_in: &SignIn<'_>) -> Downlink {
+    Downlink {
+        topic: format!("$creq/{}", sign_in.client_identifier),
+        payload: Vec::new(),
+        qos: 0,
+        if_subscribed: true,
+        correlation: None,
+        meaning: "nothing: devices register over HTTP".into(),
     }
 }

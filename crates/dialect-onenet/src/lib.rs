@@ -8,7 +8,12 @@
 //! Not here: who is registered, which zone a product's times are in, what becomes of a data point.
 
 pub mod connect;
+mod doctor;
 pub mod dp;
+pub mod legacy;
+mod secret;
 pub mod thing;
 pub mod token;
 pub mod topic;
+
+pub use legacy::Onenet;

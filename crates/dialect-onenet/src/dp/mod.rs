@@ -161,6 +161,20 @@ impl NoticeKind {
             NoticeKind::TooManyFloats => "dp_too_many_floats",
         }
     }
+
+    /// What is odd and how it is taken, in words.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            NoticeKind::HeaderMissing => "JSON without type and length in front, taken as type 3",
+            NoticeKind::TimeFlagMissing => "six bytes of time that bit 7 of the first byte does not announce",
+            NoticeKind::TimeFlagUnused => "bit 7 of the first byte in a type that has no time",
+            NoticeKind::ReservedBit => "bit 6 of the first byte is reserved and should be 0",
+            NoticeKind::TimeUnreadable => "no such date or time of day, taken as now",
+            NoticeKind::NoValue => "a value that cannot be kept; the point is left out",
+            NoticeKind::StreamZero => "stream number 0; the document begins with 1",
+            NoticeKind::TooManyFloats => "more than 500 values in one upload",
+        }
+    }
 }
 
 /// A part of the layout, for whoever shows the bytes.

@@ -1,0 +1,43 @@
+//! What a device or an application proves itself with.
+
+use hexmq_device::mac::HashName;
+use hexmq_device::{Device, Product, Secret};
+
+/// Whether `sent` is this secret. The time does not depend on where they differ.
+pub(crate) fn is(secret: &Secret, sent: &[u8]) -> bool {
+    same(secret.0.as_bytes(), sent)
+}
+
+/// Whether two texts are the same. The time does not depend on where they differ.
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    HashName::Sha256.verify(&[], one, &HashName::Sha256.hmac(&[], other))
+}
+
+/// The API keys of a device: `keys` among what only its cloud knows of it, each with its title.
+pub(crate) fn device_keys(device: &Device) -> impl Iterator<Item = (&str, &str)> {
+    let keys = device.extra.get("keys").and_then(|keys| keys.as_array()).map_or(&[][..], Vec::as_slice);
+    keys.iter().filter_map(|key| {
+        let title = key.get("title").and_then(|title| title.as_str()).unwrap_or_default();
+        Some((key.get("key")?.as_str()?, title))
+    })
+}
+
+/// Whether `sent` is one of the device's API keys.
+pub(crate) fn is_device_key(device: &Device, sent: &[u8]) -> bool {
+    device_keys(device).any(|(key, _)| !key.is_empty() && same(key.as_bytes(), sent))
+}
+
+/// Whether `sent` is the product's master key.
+pub(crate) fn is_master_key(product: &Product, sent: &[u8]) -> bool {
+    product.secret.as_ref().is_some_and(|secret| !secret.0.is_empty() && is(secret, sent))
+}
+
+/// Whether `sent` is what was registered to be accepted in place of anything else.
+pub(crate) fn is_override(device: &Device, sent: &[u8]) -> bool {
+    device.password.as_ref().is_some_and(|secret| !secret.0.is_empty() && is(secret, sent))
+}
+
+/// Whether `sent` is the device's own secret.
+pub(crate) fn is_device_secret(device: &Device, sent: &[u8]) -> bool {
+    device.secret.as_ref().is_some_and(|secret| !secret.0.is_empty() && is(secret, sent))
+}
