@@ -74,4 +74,31 @@ impl<'a> TopicFilter<'a> {
         }
         names.next().is_none()
     }
+
+    /// Whether every topic name that `narrow` matches is matched by this filter as well. Linear in the shorter
+    /// text.
+    pub fn covers(self, narrow: TopicFilter<'_>) -> bool {
+        let wide_first = matches!(self.0.as_bytes().first(), Some(b'+' | b'#'));
+        if wide_first && narrow.0.as_bytes().first() == Some(&b'$') {
+            return false;
+        }
+        // "#" alone matches names of one level and more, as "+/#" does.
+        let mut theirs = narrow.levels();
+        let mut depth = 0;
+        for level in self.levels() {
+            if level == "#" {
+                return true;
+            }
+            let covered = match theirs.next() {
+                Some("#") => depth == 0 && level == "+" && self.0 == "+/#",
+                Some(their_level) => level == "+" || level == their_level,
+                None => false,
+            };
+            if !covered {
+                return false;
+            }
+            depth += 1;
+        }
+        theirs.next().is_none()
+    }
 }

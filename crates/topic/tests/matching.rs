@@ -182,3 +182,40 @@ proptest! {
         prop_assert_eq!(TopicFilter::parse(&text).is_ok(), !text.is_empty() && alone && last);
     }
 }
+
+/// Names of one to four levels: those that filters of the test can name, one that none names, and `$`.
+fn some_names() -> Vec<String> {
+    let levels = ["a", "", "z", "$s"];
+    let mut names: Vec<String> = levels.iter().map(|&level| level.into()).collect();
+    let mut longest = names.clone();
+    for _ in 0..3 {
+        longest = longest.iter().flat_map(|name| levels.map(|level| format!("{name}/{level}"))).collect();
+        names.extend_from_slice(&longest);
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+proptest! {
+    /// A filter covers another if no name shows otherwise.
+    #[test]
+    fn a_filter_covers_what_matches_no_other_names(
+        wide in prop::collection::vec(prop::sample::select(vec!["a", "", "$s", "+"]), 0..3),
+        wide_hash in any::<bool>(),
+        narrow in prop::collection::vec(prop::sample::select(vec!["a", "", "$s", "+"]), 0..4),
+        narrow_hash in any::<bool>(),
+    ) {
+        let filter = |mut levels: Vec<&'static str>, hash: bool| {
+            if hash { levels.push("#"); }
+            levels.join("/")
+        };
+        let (wide, narrow) = (filter(wide, wide_hash), filter(narrow, narrow_hash));
+        prop_assume!(!wide.is_empty() && !narrow.is_empty());
+        let (wide, narrow) = (TopicFilter::parse(&wide).unwrap(), TopicFilter::parse(&narrow).unwrap());
+        let witness = some_names().into_iter().find(|name| {
+            let name = TopicName::parse(name).unwrap();
+            narrow.matches(name) && !wide.matches(name)
+        });
+        prop_assert_eq!(wide.covers(narrow), witness.is_none(), "{:?} {:?} {:?}", wide, narrow, witness);
+    }
+}
