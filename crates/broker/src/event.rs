@@ -82,6 +82,10 @@ reasons! {
         ConnectionReset = "connection_reset",
         /// Nothing was written for too long although bytes were waiting.
         WriteStalled = "write_stalled",
+        /// TLS did not come about, or broke.
+        TlsFailed = "tls_failed",
+        /// The WebSocket handshake was refused, or a frame broke its rules.
+        WebSocketFailed = "websocket_failed",
         /// Silence for one and a half times Keep Alive.
         KeepAliveTimeout = "keep_alive_timeout",
         /// No whole CONNECT in time.

@@ -82,6 +82,8 @@ pub struct Peer {
     pub loopback: bool,
     /// Which of the server's listeners accepted it.
     pub listener: u16,
+    /// It came over TLS.
+    pub secure: bool,
 }
 
 /// An open question: answers that come too late are recognised by it.

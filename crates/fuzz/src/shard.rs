@@ -154,7 +154,7 @@ impl Play {
 
     fn open(&mut self) {
         if self.world.links.len() < LINKS {
-            let peer = Peer { address: "fuzz".into(), loopback: true, listener: 0 };
+            let peer = Peer { address: "fuzz".into(), loopback: true, listener: 0, secure: false };
             let conn = self.shard.open(peer, self.now);
             self.world.links.push(Link {
                 conn,

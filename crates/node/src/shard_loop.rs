@@ -445,6 +445,6 @@ impl ShardLoop {
 
     /// A peer's description for the core.
     pub(crate) fn peer(address: String, loopback: bool, listener: u16) -> Peer {
-        Peer { address: address.into_boxed_str(), loopback, listener }
+        Peer { address: address.into_boxed_str(), loopback, listener, secure: false }
     }
 }

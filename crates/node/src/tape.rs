@@ -127,5 +127,7 @@ pub(crate) fn reason_of(lost: Lost) -> CloseReason {
         Lost::Closed => CloseReason::ConnectionClosed,
         Lost::Reset => CloseReason::ConnectionReset,
         Lost::WriteStalled => CloseReason::WriteStalled,
+        Lost::Tls => CloseReason::TlsFailed,
+        Lost::WebSocket => CloseReason::WebSocketFailed,
     }
 }

@@ -29,6 +29,13 @@ impl Shard {
         Some(Caller { peer: &connection.peer, client_identifier, version })
     }
 
+    /// More is known of the other end of a connection now: its handshake is over. What was asked or
+    /// told about it before stays as it was, so this comes before its first packet.
+    pub fn peer_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
+        let connection = self.residents.connections.get_mut(conn.slot, conn.generation)?;
+        Some(&mut connection.peer)
+    }
+
     /// All connections of this shard.
     pub fn callers(&self) -> impl Iterator<Item = (ConnId, Caller<'_>)> {
         let connections = &self.residents.connections;

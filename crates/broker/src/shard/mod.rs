@@ -46,6 +46,10 @@ pub enum Lost {
     Reset,
     /// Bytes waited too long to be written.
     WriteStalled,
+    /// TLS did not come about, or broke.
+    Tls,
+    /// WebSocket did not come about, or broke.
+    WebSocket,
 }
 
 /// The deciding core of one thread. See the crate's documentation.
@@ -279,6 +283,8 @@ impl Shard {
             Lost::Closed => CloseReason::ConnectionClosed,
             Lost::Reset => CloseReason::ConnectionReset,
             Lost::WriteStalled => CloseReason::WriteStalled,
+            Lost::Tls => CloseReason::TlsFailed,
+            Lost::WebSocket => CloseReason::WebSocketFailed,
         };
         self.forget(conn, reason, None, now, out);
     }

@@ -65,7 +65,7 @@ impl Bench {
     }
 
     pub(crate) fn connect(&mut self, name: &str, version: Version) -> ConnId {
-        let peer = Peer { address: "test".into(), loopback: true, listener: 0 };
+        let peer = Peer { address: "test".into(), loopback: true, listener: 0, secure: false };
         let conn = self.shard.open(peer, self.now);
         self.world.outputs.resize_with(conn.slot as usize + 1, Vec::new);
         let connect = ControlPacket::Connect(Connect {

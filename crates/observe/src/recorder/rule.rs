@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_given_must_fit() {
-        let peer = Peer { address: "192.0.2.7:5".into(), loopback: false, listener: 1 };
+        let peer = Peer { address: "192.0.2.7:5".into(), loopback: false, listener: 1, secure: false };
         let known = Caller { peer: &peer, client_identifier: Some("a"), version: None };
         let unknown = Caller { peer: &peer, client_identifier: None, version: None };
         let rule = Rule { client_id: Some("a".into()), ..Rule::default() };

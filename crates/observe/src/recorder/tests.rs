@@ -4,7 +4,7 @@ use super::*;
 use hexmq_broker::CloseReason;
 
 fn peer(address: &str) -> Peer {
-    Peer { address: address.into(), loopback: false, listener: 0 }
+    Peer { address: address.into(), loopback: false, listener: 0, secure: false }
 }
 
 fn recorder(bounds: RecorderBounds) -> Arc<Recorder> {

@@ -201,7 +201,8 @@ impl Stage for Core {
         self.opened += 1;
         let loopback = origin == Origin::Loopback;
         let host = if loopback { "127.0.0.1" } else { "192.0.2.1" };
-        let peer = Peer { address: format!("{host}:{}", self.opened).into(), loopback, listener: 0 };
+        let peer =
+            Peer { address: format!("{host}:{}", self.opened).into(), loopback, listener: 0, secure: false };
         // Connections are accepted by the shards in turn.
         let shard = usize::from(self.opened) % self.shards.len();
         let conn = self.shards[shard].open(peer.clone(), self.now);

@@ -253,7 +253,8 @@ impl World {
     }
 
     fn accept(&mut self, wire: usize, at: usize, bytes: Vec<u8>, lobby: bool) {
-        let peer = Peer { address: format!("wire {wire}").into(), loopback: true, listener: 0 };
+        let peer =
+            Peer { address: format!("wire {wire}").into(), loopback: true, listener: 0, secure: false };
         let now = self.now;
         let conn = self.hosts[at].shard.open(peer, now);
         let mut link = Link::new(wire, self.hosts[at].shard.maximum_packet_size(), lobby);
