@@ -137,7 +137,12 @@ pub fn faults(payload: &[u8], entry: &Entry, identifier: Option<&str>) -> Vec<Al
     }
 }
 
-fn of_envelope(envelope: &Envelope<'_>, entry: &Entry, identifier: Option<&str>) -> Vec<AlinkFault> {
+/// The same for a payload that is JSON.
+pub(crate) fn of_envelope(
+    envelope: &Envelope<'_>,
+    entry: &Entry,
+    identifier: Option<&str>,
+) -> Vec<AlinkFault> {
     let whole = envelope.root.span;
     if envelope.root.members().is_none() {
         return vec![AlinkFault { rule: AlinkRule::Object, span: whole }];

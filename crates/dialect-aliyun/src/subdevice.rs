@@ -49,12 +49,14 @@ pub fn signed_devices<'n>(params: &'n Node<'_>) -> Vec<SignedDevice<'n>> {
     }
 }
 
-fn method_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
+/// The sign method beside a list of devices, or of one of them.
+pub(crate) fn method_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
     let members = node.members()?;
     members.iter().find(|member| member.name.eq_ignore_ascii_case("signMethod"))?.value.text()
 }
 
-fn signed_device<'n>(device: &'n Node<'_>, of_all: Option<&'n str>) -> Option<SignedDevice<'n>> {
+/// One signed device; `None` if a part of it is missing.
+pub(crate) fn signed_device<'n>(device: &'n Node<'_>, of_all: Option<&'n str>) -> Option<SignedDevice<'n>> {
     let product_key = device.member("productKey")?.text()?;
     let device_name = device.member("deviceName")?.text()?;
     let sign = device.member("sign")?;
