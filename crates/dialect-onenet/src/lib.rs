@@ -7,6 +7,7 @@
 //!
 //! Not here: who is registered, which zone a product's times are in, what becomes of a data point.
 
+pub mod by_token;
 pub mod connect;
 mod doctor;
 pub mod dp;
@@ -16,4 +17,5 @@ pub mod thing;
 pub mod token;
 pub mod topic;
 
+pub use by_token::OnenetToken;
 pub use legacy::Onenet;

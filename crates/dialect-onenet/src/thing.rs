@@ -129,7 +129,7 @@ pub fn data_points(payload: &[u8]) -> Result<Vec<Point<'_>>, ThingFault> {
 }
 
 /// The points, or what is not as it must be.
-fn points_of<'a>(root: &Node<'a>, payload: &'a [u8]) -> Result<Vec<Point<'a>>, Span> {
+pub(crate) fn points_of<'a>(root: &Node<'a>, payload: &'a [u8]) -> Result<Vec<Point<'a>>, Span> {
     // What parses is UTF-8.
     let source = std::str::from_utf8(payload).unwrap_or_default();
     let streams = root.member("dp").ok_or(root.span)?;
@@ -155,7 +155,7 @@ fn points_of<'a>(root: &Node<'a>, payload: &'a [u8]) -> Result<Vec<Point<'a>>, S
 }
 
 /// Unix seconds by the document; thirteen digits are milliseconds.
-fn unix_ms(text: &str) -> Option<i64> {
+pub(crate) fn unix_ms(text: &str) -> Option<i64> {
     let number: i64 = text.parse().ok()?;
     if number > 99_999_999_999 { Some(number) } else { number.checked_mul(1000) }
 }

@@ -94,8 +94,8 @@ entries! {
     "dp_rejected" "dp/post/json/rejected" Down Verdict;
     "command_request" "cmd/request/+" Down Raw;
     "command_response" "cmd/response/+" Up Raw;
-    "command_response_accepted" "cmd/response/+/accepted" Down Verdict;
-    "command_response_rejected" "cmd/response/+/rejected" Down Verdict;
+    "command_response_accepted" "cmd/response/+/accepted" Down Raw;
+    "command_response_rejected" "cmd/response/+/rejected" Down Raw;
     "property_post" "thing/property/post" Up Request;
     "property_post_reply" "thing/property/post/reply" Down Reply;
     "property_set" "thing/property/set" Down Request;
