@@ -52,18 +52,18 @@ impl<'a> Fields<'a> {
     #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, RecordFault> {
         let mut value = 0_u64;
-        for shift in (0..VARINT_BYTES_MAX as u32).map(|index| index * 7) {
-            let byte = self.byte()?;
+        for (index, &byte) in self.rest.iter().take(VARINT_BYTES_MAX).enumerate() {
             let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
+            if index + 1 == VARINT_BYTES_MAX && bits > 1 {
                 return Err(RecordFault::Number);
             }
-            value |= bits << shift;
+            value |= bits << (7 * index);
             if byte & 0x80 == 0 {
+                self.rest = self.rest.get(index + 1..).unwrap_or_default();
                 return Ok(value);
             }
         }
-        Err(RecordFault::Number)
+        Err(if self.rest.len() < VARINT_BYTES_MAX { RecordFault::Short } else { RecordFault::Number })
     }
 
     /// A varint that fits into a narrower type.
