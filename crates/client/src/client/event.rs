@@ -90,8 +90,14 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What a 5.0 DISCONNECT says about it.
+    /// What a 5.0 DISCONNECT says about it. Codes that only CONNACK has, for what is read as a CONNECT or asked in
+    /// an AUTH, are Protocol Errors here: a client gets neither after its own CONNECT.
     pub fn reason_code(&self) -> ReasonCode {
+        let code = self.cause();
+        if code.allowed_in(PacketType::Disconnect) { code } else { ReasonCode::ProtocolError }
+    }
+
+    fn cause(&self) -> ReasonCode {
         match self {
             Failure::Unframed(error) => error.reason_code(),
             Failure::Malformed(fault) => fault.reason_code(),

@@ -70,6 +70,11 @@ fn what_a_server_may_not_send_ends_the_connection() {
         assert_eq!(dialogue.says(), said);
         assert!(!dialogue.client.is_connected());
     }
+    // A CONNECT of a version nobody knows: its own code is for CONNACK alone. [V5 U-3.14.2.1-2]
+    let mut dialogue = Dialogue::connected(Options::new(Version::V5), &[]);
+    let connect = [0x10, 0x0c, 0, 4, b'M', b'Q', b'T', b'T', 9, 2, 0, 0, 0, 0];
+    assert!(dialogue.client.receive(Frame::new(&connect), Mono(1), &mut dialogue.out).is_err());
+    assert_eq!(dialogue.says(), ["DISCONNECT 0x82"]);
     let mut dialogue = Dialogue::begin(Options::new(Version::V4));
     let early = dialogue.hear(&publish(Delivery::AtMostOnce, "a", &none));
     assert_eq!(early, Err(Failure::Unexpected(PacketType::Publish)), "nothing comes before CONNACK");
