@@ -1,17 +1,10 @@
-//! Who may use the API: `admin` with its password, by HTTP Basic.
+//! The administrator: `admin` with its password, by HTTP Basic.
 
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-
-use crate::error::ApiError;
-use crate::serve::Service;
 
 /// The administrator's password. It is never shown.
 #[derive(Clone)]
@@ -24,7 +17,7 @@ impl AdminPassword {
     }
 
     /// Whether a request's `Authorization` header names `admin` with this password.
-    fn admits(&self, header: &str) -> bool {
+    pub(crate) fn admits(&self, header: &str) -> bool {
         let Some((scheme, encoded)) = header.split_once(' ') else { return false };
         if !scheme.eq_ignore_ascii_case("basic") {
             return false;
@@ -47,23 +40,6 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     let at = |bytes: &[u8], n: usize| bytes.get(n).copied().unwrap_or(0);
     let difference = (0..longest).fold(0_u8, |sum, n| sum | (at(a, n) ^ at(b, n)));
     std::hint::black_box(difference) == 0 && a.len() == b.len()
-}
-
-/// Lets requests of the administrator through.
-pub(crate) async fn require_admin(
-    State(service): State<Arc<Service>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (code, message) = match header {
-        Some(header) if service.admin.admits(header) => return next.run(request).await,
-        Some(_) => ("bad_credentials", "the credentials are wrong"),
-        None => ("credentials_required", "this needs the administrator's credentials"),
-    };
-    let hint = "send HTTP Basic `admin:PASSWORD`; the password is --admin-password, or was printed on stderr \
-                when the server started";
-    ApiError::new(StatusCode::UNAUTHORIZED, code, message, hint).into_response()
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hexmq_device::port::{PortError, PortErrorKind};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An answer that is an error.
 #[derive(Debug)]
@@ -17,15 +19,21 @@ pub(crate) struct ApiError {
     pub(crate) hint: &'static str,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// Every answer that is an error.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct Body<'a> {
     error: Inner<'a>,
 }
 
-#[derive(Serialize)]
-struct Inner<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorBody)]
+pub(crate) struct Inner<'a> {
+    /// Stable name for programs, in snake_case.
     code: &'a str,
+    /// What happened.
     message: &'a str,
+    /// What to try.
     hint: &'a str,
 }
 
@@ -37,6 +45,35 @@ impl ApiError {
         hint: &'static str,
     ) -> ApiError {
         ApiError { status, code, message: message.into(), hint }
+    }
+}
+
+impl From<PortError> for ApiError {
+    fn from(error: PortError) -> ApiError {
+        let (status, hint) = match error.kind {
+            PortErrorKind::NotFound => {
+                (StatusCode::NOT_FOUND, "the lists under /api/v1/products show what there is")
+            }
+            PortErrorKind::Conflict => {
+                (StatusCode::CONFLICT, "choose another id, or read it again and change what it is now")
+            }
+            PortErrorKind::Invalid => {
+                (StatusCode::BAD_REQUEST, "/api/v1/openapi.json says what may stand there")
+            }
+            PortErrorKind::Forbidden => (StatusCode::FORBIDDEN, "change what forbids it first"),
+            PortErrorKind::Offline => (
+                StatusCode::CONFLICT,
+                "send a command with `timeout_s`, and it is kept until the device comes",
+            ),
+            PortErrorKind::Full => {
+                (StatusCode::SERVICE_UNAVAILABLE, "send less at a time, or try again later")
+            }
+            PortErrorKind::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "try again in a few seconds; /api/v1/status tells whether the data base answers",
+            ),
+        };
+        ApiError::new(status, error.code, error.message, hint)
     }
 }
 

@@ -7,19 +7,25 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hexmq_workbench::{Knowledge, Language, Options, Side, Version, explain_knowing, parse_hex};
+use hexmq_workbench::{Knowledge, Options, Side, Version, explain_knowing, parse_hex};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::api::off_thread;
 use crate::error::ApiError;
+use crate::recorder::Lang;
 
-#[derive(Deserialize)]
+/// Packets to be explained.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ExplainRequest)]
 struct Request {
     hex: String,
     #[serde(default)]
+    #[schema(required = false)]
     from: From,
     #[serde(default)]
+    #[schema(required = false)]
     version: ReadAs,
     #[serde(default)]
     lang: Lang,
@@ -28,7 +34,8 @@ struct Request {
     secret: Option<String>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+/// Who sent the bytes; `auto` if absent.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum From {
     Client,
@@ -37,15 +44,15 @@ enum From {
     Auto,
 }
 
-/// A number, or `auto`.
-#[derive(Clone, Copy, Deserialize)]
+/// Protocol version: 3, 4, 5 or `auto`.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(untagged)]
 enum ReadAs {
     Level(u8),
     Named(Auto),
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Auto {
     Auto,
@@ -57,17 +64,12 @@ impl Default for ReadAs {
     }
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Lang {
-    #[default]
-    En,
-    Zh,
-}
-
 const SHAPE: &str = "send {\"hex\":\"10 0c …\",\"from\":\"client|server|auto\",\"version\":3|4|5|\"auto\",\"lang\":\"en|zh\",\"secret\":\"…\"}; \
                      only `hex` is needed";
 
+/// Explains every byte of packets.
+#[utoipa::path(post, path = "/api/v1/explain", tag = "workbench", request_body = Request,
+    responses((status = 200, body = serde_json::Value)))]
 pub(crate) async fn explain(body: Result<Bytes, BytesRejection>) -> Result<Response, ApiError> {
     let body = body.map_err(|rejection| refuse_body(&rejection))?;
     let request: Request = serde_json::from_slice(&body).map_err(|error| {
@@ -102,10 +104,7 @@ fn version(read_as: ReadAs) -> Result<Option<Version>, ApiError> {
 }
 
 fn explain_hex(request: &Request, version: Option<Version>) -> Result<serde_json::Value, ApiError> {
-    let language = match request.lang {
-        Lang::En => Language::English,
-        Lang::Zh => Language::Chinese,
-    };
+    let language = request.lang.language();
     let bytes = parse_hex(&request.hex).map_err(|error| {
         let hint = "write bytes as two hex digits each, with or without spaces, commas or 0x";
         ApiError::new(StatusCode::BAD_REQUEST, "bad_hex", error.message(language), hint)

@@ -1,10 +1,13 @@
 //! What the server says about itself.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use hexmq_broker::{Census, ShardId};
+use hexmq_device::port::PlatformGauges;
 use hexmq_observe::StoreGauges;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What the API asks the server behind it. Calls may wait, but not longer than they are told.
 pub trait Backend: Send + Sync + 'static {
@@ -28,7 +31,7 @@ pub trait Backend: Send + Sync + 'static {
 }
 
 /// `GET /api/v1/status`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Status {
     version: &'static str,
     uptime_s: u64,
@@ -41,15 +44,79 @@ pub(crate) struct Status {
     connections: Connections,
     shards: Shards,
     store: Option<Store>,
+    /// The device cloud; `null`: there is none.
+    cloud: Option<Cloud>,
 }
 
-#[derive(Debug, Serialize)]
+/// The device cloud.
+#[derive(Debug, Serialize, ToSchema)]
+struct Cloud {
+    /// `well`, or `away` while the data base does not answer.
+    database: &'static str,
+    products: u64,
+    devices_online: u64,
+    uplinks: u64,
+    uplinks_refused: u64,
+    points: u64,
+    /// Uplinks taken over and not yet kept.
+    backlog: u64,
+    keep_failures: u64,
+    commands_answered: u64,
+    commands_timed_out: u64,
+    commands_refused: u64,
+    webhooks_delivered: u64,
+    webhooks_given_up: u64,
+}
+
+impl From<PlatformGauges> for Cloud {
+    fn from(gauges: PlatformGauges) -> Cloud {
+        Cloud {
+            database: if gauges.database_away == 0 { "well" } else { "away" },
+            products: gauges.products,
+            devices_online: gauges.devices_online,
+            uplinks: gauges.uplinks,
+            uplinks_refused: gauges.uplinks_refused,
+            points: gauges.points,
+            backlog: gauges.backlog,
+            keep_failures: gauges.keep_failures,
+            commands_answered: gauges.commands_answered,
+            commands_timed_out: gauges.commands_timed_out,
+            commands_refused: gauges.commands_refused,
+            webhooks_delivered: gauges.webhooks_delivered,
+            webhooks_given_up: gauges.webhooks_given_up,
+        }
+    }
+}
+
+/// The gauges of the platform for a page of metrics.
+pub(crate) fn render(page: &mut String, gauges: &PlatformGauges) {
+    for (name, kind, value) in [
+        ("products", "gauge", gauges.products),
+        ("devices_online", "gauge", gauges.devices_online),
+        ("uplinks_total", "counter", gauges.uplinks),
+        ("uplinks_refused_total", "counter", gauges.uplinks_refused),
+        ("points_total", "counter", gauges.points),
+        ("backlog", "gauge", gauges.backlog),
+        ("keep_failures_total", "counter", gauges.keep_failures),
+        ("database_away", "gauge", gauges.database_away),
+        ("commands_answered_total", "counter", gauges.commands_answered),
+        ("commands_timed_out_total", "counter", gauges.commands_timed_out),
+        ("commands_refused_total", "counter", gauges.commands_refused),
+        ("webhooks_delivered_total", "counter", gauges.webhooks_delivered),
+        ("webhooks_given_up_total", "counter", gauges.webhooks_given_up),
+    ] {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(page, "# TYPE hexmq_cloud_{name} {kind}\nhexmq_cloud_{name} {value}");
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 struct Clients {
     connected: u64,
     sessions: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Messages {
     received: u64,
     sent: u64,
@@ -59,26 +126,26 @@ struct Messages {
     in_flight: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Subscriptions {
     total: u64,
     shared: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Traffic {
     received: u64,
     sent: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Connections {
     opened: u64,
     accepted: u64,
     refused: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Store {
     condition: &'static str,
     log_bytes: u64,
@@ -112,7 +179,7 @@ impl From<StoreGauges> for Store {
 }
 
 /// `silent` names shards whose counts are missing from this answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Shards {
     total: u16,
     silent: Vec<u16>,
@@ -122,7 +189,7 @@ struct Shards {
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks the shards. Waits up to [`PATIENCE`].
-pub(crate) fn status(backend: &dyn Backend) -> Status {
+pub(crate) fn status(backend: &dyn Backend, cloud: Option<PlatformGauges>) -> Status {
     let (census, silent) = backend.census(PATIENCE);
     Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -147,5 +214,6 @@ pub(crate) fn status(backend: &dyn Backend) -> Status {
         },
         shards: Shards { total: backend.shards(), silent: silent.into_iter().map(|shard| shard.0).collect() },
         store: backend.store().map(Store::from),
+        cloud: cloud.map(Cloud::from),
     }
 }

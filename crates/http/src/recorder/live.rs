@@ -23,11 +23,14 @@ use hexmq_workbench::{Language, Side, Version, packet_line, plain_hex};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use utoipa::IntoParams;
 
 use super::convert::Converter;
 use super::query::{self, Lang};
 use super::{rejections, watches};
 use crate::api::off_thread;
+use crate::cloud::Rounds;
+use crate::desk::Room;
 use crate::error::ApiError;
 use crate::serve::Service;
 
@@ -45,19 +48,26 @@ const CONNECTIONS_MAX: usize = 256;
 const SHAPE: &str = "?watch= the id of a watch (not for rejections), ?reveal=true shows passwords, ?lang=en|zh; the \
                      header Last-Event-ID goes on behind that event";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
+    /// Id of a watch; not for rejections.
     watch: Option<String>,
+    /// Shows passwords.
     #[serde(default)]
+    #[param(required = false)]
     reveal: bool,
     #[serde(default)]
+    #[param(required = false)]
     lang: Lang,
 }
 
-/// `GET /api/v1/rejections/stream`
+/// Refused connections as they happen, as server-sent events of the name `rejection`.
+#[utoipa::path(get, path = "/api/v1/rejections/stream", tag = "recorder", params(Asked),
+    responses((status = 200, body = String, content_type = "text/event-stream")))]
 pub(super) async fn rejections(
-    State(service): State<Arc<Service>>,
+    State(Room { service, desk }): State<Room>,
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, ApiError> {
@@ -65,14 +75,18 @@ pub(super) async fn rejections(
     let follower = service.observer.recorder.follow_rejections(resume(&headers)).ok_or_else(full)?;
     let (reveal, language) = (asked.reveal, asked.lang.language());
     Ok(stream(follower, move |items: Vec<(u64, Arc<Rejection>)>| {
+        let mut rounds = Rounds::new(desk.platform.as_deref());
         let event = |(id, rejection): &(u64, Arc<Rejection>)| {
-            event(*id, "rejection", &json!(rejections::item(*id, rejection, reveal, language)))
+            let item = rejections::item(*id, rejection, reveal, language, &mut rounds);
+            event(*id, "rejection", &json!(item))
         };
         items.iter().map(event).collect()
     }))
 }
 
-/// `GET /api/v1/recorder/stream?watch=`
+/// What crosses the connections of a watch as it happens, as server-sent events.
+#[utoipa::path(get, path = "/api/v1/recorder/stream", tag = "recorder", params(Asked),
+    responses((status = 200, body = String, content_type = "text/event-stream")))]
 pub(super) async fn watch(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,

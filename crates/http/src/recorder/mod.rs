@@ -7,20 +7,19 @@ mod recording;
 mod rejections;
 mod watches;
 
-use std::sync::Arc;
+pub(crate) use query::Lang;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use axum::Router;
-use axum::routing::get;
-
-use crate::serve::Service;
+use crate::desk::Room;
 
 /// The paths of the recorder.
-pub(crate) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/rejections", get(rejections::list))
-        .route("/api/v1/rejections/stream", get(live::rejections))
-        .route("/api/v1/recorder/watches", get(watches::list).post(watches::add))
-        .route("/api/v1/recorder/watches/{id}", get(watches::one).delete(watches::remove))
-        .route("/api/v1/recorder/watches/{id}/recording", get(recording::download))
-        .route("/api/v1/recorder/stream", get(live::watch))
+pub(crate) fn routes() -> OpenApiRouter<Room> {
+    OpenApiRouter::new()
+        .routes(routes!(rejections::list))
+        .routes(routes!(live::rejections))
+        .routes(routes!(watches::list, watches::add))
+        .routes(routes!(watches::one, watches::remove))
+        .routes(routes!(recording::download))
+        .routes(routes!(live::watch))
 }

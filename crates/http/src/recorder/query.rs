@@ -5,11 +5,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use hexmq_workbench::Language;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 
-/// How texts and passwords are shown.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// English or Chinese; `en` if absent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Lang {
     #[default]

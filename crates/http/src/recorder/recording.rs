@@ -19,6 +19,7 @@ use hexmq_observe::recorder::{Ring, Watch};
 use hexmq_workbench::Language;
 use hexmq_workbench::recording::{self, Export, Head, PcapngWriter, Timestamp, Writer};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::convert::{Converter, missed};
 use super::query::{self, Lang};
@@ -35,18 +36,24 @@ const HTML_BYTES_MAX: usize = 16 << 20;
 
 const SHAPE: &str = "?format=jsonl|pcapng|html, ?reveal=true shows passwords, ?lang=en|zh";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
     #[serde(default)]
+    #[param(required = false)]
     format: Format,
+    /// Shows passwords.
     #[serde(default)]
+    #[param(required = false)]
     reveal: bool,
     #[serde(default)]
+    #[param(required = false)]
     lang: Lang,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// Form of the file; `jsonl` if absent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Format {
     #[default]
@@ -55,6 +62,9 @@ enum Format {
     Html,
 }
 
+/// Downloads what a watch has recorded.
+#[utoipa::path(get, path = "/api/v1/recorder/watches/{watch}/recording", tag = "recorder", params(Asked),
+    responses((status = 200, body = String, content_type = "application/x-ndjson")))]
 pub(super) async fn download(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,

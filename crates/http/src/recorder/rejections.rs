@@ -12,11 +12,12 @@ use hexmq_observe::recorder::Rejection;
 use hexmq_workbench::recording::Timestamp;
 use hexmq_workbench::{Language, Rejected, Verdict, judge_rejection, plain_hex};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::query::{self, Lang};
-use crate::api::off_thread;
+use crate::cloud::{DoctorShown, Rounds};
+use crate::desk::Room;
 use crate::error::ApiError;
-use crate::serve::Service;
 
 const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 1000;
@@ -27,20 +28,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SHAPE: &str = "?limit=1…1000, ?cursor= the `next` of the page before, ?reason= a reason or rule, ?reveal=true \
                      shows passwords, ?lang=en|zh";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
+    /// 1 to 1000 items; 100 if absent.
     limit: Option<usize>,
+    /// `next` of the page before.
     cursor: Option<String>,
+    /// Only with this reason, or this rule broken.
     reason: Option<String>,
+    /// Shows passwords.
     #[serde(default)]
+    #[param(required = false)]
     reveal: bool,
     #[serde(default)]
+    #[param(required = false)]
     lang: Lang,
 }
 
 /// One refused connection.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rejection)]
 pub(super) struct Item {
     id: u64,
     at: String,
@@ -59,16 +68,22 @@ pub(super) struct Item {
     received: usize,
     masked: bool,
     repair_hex: Option<String>,
+    /// What is wrong with the credentials, if it is a device's CONNECT, given what is registered now.
+    doctor: Option<DoctorShown>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rejections)]
 struct Page {
     items: Vec<Item>,
     next: Option<String>,
 }
 
+/// Lists the last refused connections, the newest first.
+#[utoipa::path(get, path = "/api/v1/rejections", tag = "recorder", params(Asked),
+    responses((status = 200, body = Page)))]
 pub(super) async fn list(
-    State(service): State<Arc<Service>>,
+    State(room): State<Room>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let asked = query::read(asked, SHAPE)?;
@@ -77,6 +92,7 @@ pub(super) async fn list(
         let message = format!("limit={limit} is not from 1 to {LIMIT_MAX}");
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message, SHAPE));
     }
+    let desk = Arc::clone(&room.desk);
     let before = match &asked.cursor {
         None => u64::MAX,
         Some(cursor) => cursor.parse().map_err(|_| {
@@ -84,16 +100,16 @@ pub(super) async fn list(
             ApiError::new(StatusCode::BAD_REQUEST, "bad_cursor", message, SHAPE)
         })?,
     };
-    let page = off_thread(move || {
+    let answer = move || {
         let wanted = |rejection: &Rejection| match &asked.reason {
             None => true,
             Some(reason) => is_reason(rejection, reason),
         };
-        let found = service.observer.recorder.rejections(before, limit + 1, wanted);
-        page(&found, limit, asked.reveal, asked.lang.language())
-    })
-    .await?;
-    Ok(Json(page).into_response())
+        let found = room.service.observer.recorder.rejections(before, limit + 1, wanted);
+        let mut rounds = Rounds::new(room.desk.platform.as_deref());
+        page(&found, limit, asked.reveal, asked.lang.language(), &mut rounds)
+    };
+    Ok(Json(desk.call(answer).await?).into_response())
 }
 
 /// Whether the reason, or the rule the server found broken, has this name.
@@ -101,14 +117,20 @@ fn is_reason(rejection: &Rejection, name: &str) -> bool {
     rejection.reason == name || rejection.fault.is_some_and(|fault| fault.code.name() == name)
 }
 
-fn page(found: &[(u64, Arc<Rejection>)], limit: usize, reveal: bool, language: Language) -> Page {
+fn page(
+    found: &[(u64, Arc<Rejection>)],
+    limit: usize,
+    reveal: bool,
+    language: Language,
+    rounds: &mut Rounds<'_>,
+) -> Page {
     let begun = Instant::now();
     let mut items = Vec::new();
     for (id, rejection) in found.iter().take(limit) {
         if !items.is_empty() && begun.elapsed() > PATIENCE {
             break;
         }
-        items.push(item(*id, rejection, reveal, language));
+        items.push(item(*id, rejection, reveal, language, rounds));
     }
     let more = items.len() < found.len();
     let next = items.last().filter(|_| more).map(|item| item.id.to_string());
@@ -129,7 +151,13 @@ pub(super) fn judge(rejection: &Rejection, reveal: bool, language: Language) -> 
 }
 
 /// A refused connection as it is shown.
-pub(super) fn item(id: u64, rejection: &Rejection, reveal: bool, language: Language) -> Item {
+pub(super) fn item(
+    id: u64,
+    rejection: &Rejection,
+    reveal: bool,
+    language: Language,
+    rounds: &mut Rounds<'_>,
+) -> Item {
     let verdict = judge(rejection, reveal, language);
     Item {
         id,
@@ -149,6 +177,7 @@ pub(super) fn item(id: u64, rejection: &Rejection, reveal: bool, language: Langu
         received: rejection.sent,
         masked: verdict.masked,
         repair_hex: verdict.repair.as_deref().map(plain_hex),
+        doctor: rejection.refused.then(|| rounds.look(&rejection.bytes, &rejection.listener)).flatten(),
     }
 }
 
@@ -193,7 +222,8 @@ mod tests {
                 continue;
             }
             for language in [Language::English, Language::Chinese] {
-                let item = item(1, &rejection(refusal.name(), CONNECT), false, language);
+                let item =
+                    item(1, &rejection(refusal.name(), CONNECT), false, language, &mut Rounds::new(None));
                 assert!(!item.message.is_empty() && !item.hint.is_empty(), "{refusal}");
                 assert!(said.insert(item.message.clone()), "{refusal}: {}", item.message);
                 assert_eq!(item.rule, refusal.name());
@@ -205,9 +235,9 @@ mod tests {
     fn times_are_in_milliseconds_and_pages_lead_on() {
         let rejection = Arc::new(rejection("server_unavailable", CONNECT));
         let found: Vec<_> = (0..3).rev().map(|n| (n, Arc::clone(&rejection))).collect();
-        let page = page(&found, 2, false, Language::English);
+        let page = page(&found, 2, false, Language::English, &mut Rounds::new(None));
         assert_eq!(page.items[0].at, "2026-11-23T02:10:00.500Z");
         assert_eq!((page.items.len(), page.next.as_deref()), (2, Some("1")));
-        assert_eq!(super::page(&found, 3, false, Language::English).next, None);
+        assert_eq!(super::page(&found, 3, false, Language::English, &mut Rounds::new(None)).next, None);
     }
 }

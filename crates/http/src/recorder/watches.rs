@@ -12,8 +12,10 @@ use axum::response::{IntoResponse, Response};
 use hexmq_observe::recorder::{Recorder, Ring, Rule, Watch, WatchError};
 use hexmq_workbench::recording::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::api::off_thread;
+use crate::cloud::List;
 use crate::error::ApiError;
 use crate::serve::Service;
 
@@ -23,17 +25,25 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SHAPE: &str = "send {\"client_id\":\"…\",\"address\":\"192.0.2.7 or 192.0.2.0/24\",\"listener\":\"mqtt://…\"} with at \
                      least one of them, and an \"id\" of your own if you like";
 
-#[derive(Debug, Deserialize)]
+/// Which connections to record: at least one of `client_id`, `address` and `listener`.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewWatch)]
 struct Wanted {
+    /// Made if absent.
     id: Option<String>,
     client_id: Option<String>,
+    /// `192.0.2.7` or `192.0.2.0/24`.
     address: Option<String>,
+    /// URL of a listener.
     listener: Option<String>,
+    #[schema(ignore)]
     product: Option<serde_json::Value>,
 }
 
-#[derive(Debug, Serialize)]
+/// A watch.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Watch)]
 struct Shown {
     id: String,
     client_id: Option<String>,
@@ -61,12 +71,18 @@ fn shown(recorder: &Recorder, watch: &Watch) -> Shown {
     }
 }
 
+/// Lists the watches.
+#[utoipa::path(get, path = "/api/v1/recorder/watches", tag = "recorder",
+    responses((status = 200, body = List<Shown>)))]
 pub(super) async fn list(State(service): State<Arc<Service>>) -> Response {
     let recorder = &service.observer.recorder;
     let items: Vec<Shown> = recorder.watches().iter().map(|watch| shown(recorder, watch)).collect();
-    Json(serde_json::json!({ "items": items, "next": null })).into_response()
+    Json(List::whole(items)).into_response()
 }
 
+/// Shows a watch.
+#[utoipa::path(get, path = "/api/v1/recorder/watches/{watch}", tag = "recorder",
+    responses((status = 200, body = Shown)))]
 pub(super) async fn one(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -85,6 +101,9 @@ fn unknown(id: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "watch_not_found", format!("there is no watch `{id}`"), hint)
 }
 
+/// Records connections from now on.
+#[utoipa::path(post, path = "/api/v1/recorder/watches", tag = "recorder", request_body = Wanted,
+    responses((status = 201, body = Shown)))]
 pub(super) async fn add(
     State(service): State<Arc<Service>>,
     body: Result<Bytes, BytesRejection>,
@@ -101,6 +120,9 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], shown).into_response())
 }
 
+/// Ends a watch and forgets what it has recorded.
+#[utoipa::path(delete, path = "/api/v1/recorder/watches/{watch}", tag = "recorder",
+    responses((status = 204, description = "It is gone")))]
 pub(super) async fn remove(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
