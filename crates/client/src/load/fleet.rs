@@ -7,9 +7,7 @@ use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use hexmq_wire::{
-    Ack, ControlPacket, Delivery, Framer, Leniency, NoTrace, REMAINING_LENGTH_MAX, Version, decode,
-};
+use hexmq_wire::{ControlPacket, Framer, Leniency, NoTrace, REMAINING_LENGTH_MAX, Version, decode};
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -17,6 +15,9 @@ use rustix::fd::OwnedFd;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
+
+use super::outbox::Faults;
+pub(super) use super::outbox::Outbox;
 
 /// Connections on their way at once, so that no backlog overflows.
 const CONNECTING_MAX: usize = 128;
@@ -26,21 +27,41 @@ const PULSE: Token = Token(usize::MAX);
 const PULSE_MIN: Duration = Duration::from_micros(20);
 
 /// What the clients do.
-pub(super) trait Script {
+pub trait Script {
     /// The protocol version of a client.
     fn version(&self, _client: usize) -> Version {
         Version::V4
     }
     /// The network connection stands: the CONNECT is due.
+    ///
+    /// # Errors
+    /// The text ends the run; that is so for all of these functions.
     fn connected(&mut self, client: usize, out: &mut Outbox) -> Result<(), String>;
     /// A packet came.
+    ///
+    /// # Errors
+    /// As above.
     fn received(&mut self, client: usize, packet: &ControlPacket<'_>, out: &mut Outbox)
     -> Result<(), String>;
     /// The server closed the network connection.
+    ///
+    /// # Errors
+    /// As above.
     fn closed(&mut self, client: usize) -> Result<Then, String> {
         Err(format!("the server closed client {client}"))
     }
+    /// The network connection could not be made, broke, or brought bytes that are no packets; the text
+    /// says which.
+    ///
+    /// # Errors
+    /// As above.
+    fn failed(&mut self, _client: usize, error: String) -> Result<Then, String> {
+        Err(error)
+    }
     /// Called at the start of each turn; with [`Fleet::beat`] there is one at each beat.
+    ///
+    /// # Errors
+    /// As above.
     fn turn(&mut self, _out: &mut Outbox) -> Result<(), String> {
         Ok(())
     }
@@ -52,43 +73,11 @@ pub(super) trait Script {
 
 /// What a client does whose connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
+pub enum Then {
+    /// Nothing, until [`Outbox::connect`].
     StaysAway,
+    /// It connects at once.
     ConnectsAgain,
-}
-
-/// What is to be written.
-pub(super) struct Outbox {
-    pending: Vec<Vec<u8>>,
-    /// Clients with something new in `pending`.
-    dirty: Vec<usize>,
-    versions: Vec<Version>,
-}
-
-impl Outbox {
-    /// Sends a packet from this client.
-    pub(super) fn send(&mut self, client: usize, packet: &ControlPacket<'_>) -> Result<(), String> {
-        let pending = &mut self.pending[client];
-        if pending.is_empty() {
-            self.dirty.push(client);
-        }
-        packet.encode(self.versions[client], pending).map_err(|error| error.to_string())
-    }
-
-    /// Sends what the standard asks for in answer to this packet, if anything.
-    pub(super) fn acknowledge(&mut self, client: usize, packet: &ControlPacket<'_>) -> Result<(), String> {
-        let answer = match packet {
-            ControlPacket::Publish(publish) => match publish.delivery {
-                Delivery::AtMostOnce => return Ok(()),
-                Delivery::AtLeastOnce(id) => ControlPacket::Puback(Ack::success(id)),
-                Delivery::ExactlyOnce(id) => ControlPacket::Pubrec(Ack::success(id)),
-            },
-            ControlPacket::Pubrec(ack) => ControlPacket::Pubrel(Ack::success(ack.packet_identifier)),
-            ControlPacket::Pubrel(ack) => ControlPacket::Pubcomp(Ack::success(ack.packet_identifier)),
-            _ => return Ok(()),
-        };
-        self.send(client, &answer)
-    }
 }
 
 struct Link {
@@ -98,7 +87,7 @@ struct Link {
 }
 
 /// The connections.
-pub(super) struct Fleet {
+pub struct Fleet {
     poll: Poll,
     events: Events,
     address: SocketAddr,
@@ -111,16 +100,18 @@ pub(super) struct Fleet {
     pulse: Option<OwnedFd>,
     deadline: Instant,
     limit: Duration,
+    faults: Faults,
+    /// When gathered bytes leave next.
+    flush_at: Instant,
 }
 
 impl Fleet {
     /// `count` clients that will connect to `address`; all is over after `limit`.
-    pub(super) fn new(address: SocketAddr, count: usize, limit: Duration) -> Result<Fleet, String> {
-        let out = Outbox {
-            pending: vec![Vec::new(); count],
-            dirty: Vec::new(),
-            versions: vec![Version::V4; count],
-        };
+    ///
+    /// # Errors
+    /// The system gives no `epoll`.
+    pub fn new(address: SocketAddr, count: usize, limit: Duration) -> Result<Fleet, String> {
+        let out = Outbox::new(count);
         Ok(Fleet {
             poll: Poll::new().map_err(|error| error.to_string())?,
             events: Events::with_capacity(4096),
@@ -133,15 +124,39 @@ impl Fleet {
             pulse: None,
             deadline: Instant::now() + limit,
             limit,
+            faults: Faults::default(),
+            flush_at: Instant::now(),
         })
     }
 
+    /// The same, but no client connects before [`Outbox::connect`], and all they write passes a network with
+    /// these faults.
+    ///
+    /// # Errors
+    /// As [`Fleet::new`].
+    pub fn waiting(
+        address: SocketAddr,
+        count: usize,
+        limit: Duration,
+        faults: Faults,
+    ) -> Result<Fleet, String> {
+        let mut fleet = Fleet::new(address, count, limit)?;
+        fleet.waiting.clear();
+        fleet.out.delay = faults.delay;
+        fleet.faults = faults;
+        Ok(fleet)
+    }
+
     /// Runs until the script is done. May be called again with another script over the same clients.
-    pub(super) fn run(&mut self, script: &mut impl Script) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What the script says, or that time is up.
+    pub fn run(&mut self, script: &mut impl Script) -> Result<(), String> {
         while !script.is_done() {
             script.turn(&mut self.out)?;
             self.connect_more(script)?;
-            self.flush()?;
+            self.flush(script)?;
+            self.obey();
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(format!("not done after {} s: {}", self.limit.as_secs(), script.progress()));
@@ -160,20 +175,22 @@ impl Fleet {
             }
             self.events = events;
         }
-        self.flush()
+        self.flush(script)
     }
 
-    /// Gives the clients something to do that no packet asks for.
+    /// Gives the clients something to do that no packet asks for; it leaves when they run.
     pub(super) fn begin(
         &mut self,
         start: impl FnOnce(&mut Outbox) -> Result<(), String>,
     ) -> Result<(), String> {
-        start(&mut self.out)?;
-        self.flush()
+        start(&mut self.out)
     }
 
     /// A turn at least this often from now on. `epoll_wait` itself knows only whole milliseconds.
-    pub(super) fn beat(&mut self, period: Duration) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The system gives no timer.
+    pub fn beat(&mut self, period: Duration) -> Result<(), String> {
         let failed = |error: rustix::io::Errno| format!("no timer: {error}");
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK).map_err(failed)?;
         let period = period.max(PULSE_MIN);
@@ -199,27 +216,60 @@ impl Fleet {
         }
     }
 
-    fn connect_more(&mut self, script: &impl Script) -> Result<(), String> {
+    /// Cuts and calls as the script has asked for.
+    fn obey(&mut self) {
+        for client in std::mem::take(&mut self.out.cut) {
+            self.drop_link(client);
+        }
+        let mut called = std::mem::take(&mut self.out.connect);
+        called.retain(|&client| self.links[client].is_none());
+        self.waiting.append(&mut called);
+    }
+
+    fn drop_link(&mut self, client: usize) {
+        if self.links[client].take().is_some_and(|link| !link.is_open) {
+            self.connecting -= 1;
+        }
+        self.out.forget(client);
+    }
+
+    fn connect_more(&mut self, script: &mut impl Script) -> Result<(), String> {
         while self.connecting < CONNECTING_MAX
             && let Some(client) = self.waiting.pop()
         {
-            let failed = |error: io::Error| format!("client {client}: {error}");
-            let mut socket = TcpStream::connect(self.address).map_err(failed)?;
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut socket, Token(client), interest).map_err(failed)?;
-            let framer = Framer::new(REMAINING_LENGTH_MAX);
-            self.links[client] = Some(Link { socket, framer, is_open: false });
-            self.out.versions[client] = script.version(client);
-            self.connecting += 1;
+            if self.links[client].is_some() {
+                continue;
+            }
+            match self.dial(client) {
+                Ok(link) => {
+                    self.links[client] = Some(link);
+                    self.out.versions[client] = script.version(client);
+                    self.connecting += 1;
+                }
+                Err(error) => {
+                    // The next try is due in the next turn: what fails at once would fail for ever in this one.
+                    if script.failed(client, format!("client {client}: {error}"))? == Then::ConnectsAgain {
+                        self.out.connect(client);
+                    }
+                }
+            }
         }
         Ok(())
+    }
+
+    fn dial(&self, client: usize) -> io::Result<Link> {
+        let mut socket = TcpStream::connect(self.address)?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut socket, Token(client), interest)?;
+        Ok(Link { socket, framer: Framer::new(REMAINING_LENGTH_MAX), is_open: false })
     }
 
     fn ready(&mut self, client: usize, is_writable: bool, script: &mut impl Script) -> Result<(), String> {
         let Some(link) = self.links.get_mut(client).and_then(Option::as_mut) else { return Ok(()) };
         if !link.is_open {
             if let Some(error) = link.socket.take_error().map_err(|error| error.to_string())? {
-                return Err(format!("client {client} cannot connect: {error}"));
+                let error = format!("client {client} cannot connect: {error}");
+                return self.fail(client, error, script);
             }
             if !is_writable {
                 return Ok(());
@@ -229,7 +279,7 @@ impl Fleet {
             self.connecting -= 1;
             script.connected(client, &mut self.out)?;
         } else if is_writable && !self.out.pending[client].is_empty() {
-            self.write(client)?;
+            self.write(client, script)?;
         }
         self.read(client, script)
     }
@@ -246,18 +296,29 @@ impl Fleet {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                     return self.close(client, script);
                 }
-                Err(error) => return Err(format!("client {client}: {error}")),
+                Err(error) => return self.fail(client, format!("client {client}: {error}"), script),
             };
             let mut result = Ok(());
+            let mut unreadable = None;
             let fed = link.framer.feed(&self.buffer[..length], |frame| {
-                result = match decode(frame, version, &Leniency::default(), &mut NoTrace) {
-                    Ok(packet) => script.received(client, &packet, &mut self.out),
-                    Err(fault) => Err(format!("client {client} got bytes it cannot read: {fault}")),
-                };
-                if result.is_ok() { ControlFlow::<()>::Continue(()) } else { ControlFlow::Break(()) }
+                match decode(frame, version, &Leniency::default(), &mut NoTrace) {
+                    Ok(packet) => result = script.received(client, &packet, &mut self.out),
+                    Err(fault) => {
+                        unreadable = Some(format!("client {client} got bytes it cannot read: {fault}"));
+                    }
+                }
+                if result.is_ok() && unreadable.is_none() {
+                    ControlFlow::<()>::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
             });
+            let unreadable =
+                unreadable.or_else(|| fed.err().map(|error| format!("client {client}: {error}")));
             result?;
-            fed.map_err(|error| format!("client {client}: {error}"))?;
+            if let Some(error) = unreadable {
+                return self.fail(client, error, script);
+            }
             if length < self.buffer.len() {
                 return Ok(());
             }
@@ -266,39 +327,75 @@ impl Fleet {
     }
 
     fn close(&mut self, client: usize, script: &mut impl Script) -> Result<(), String> {
-        self.links[client] = None;
-        if script.closed(client)? == Then::ConnectsAgain {
+        self.drop_link(client);
+        let then = script.closed(client)?;
+        self.go_on(client, then);
+        Ok(())
+    }
+
+    fn fail(&mut self, client: usize, error: String, script: &mut impl Script) -> Result<(), String> {
+        self.drop_link(client);
+        let then = script.failed(client, error)?;
+        self.go_on(client, then);
+        Ok(())
+    }
+
+    fn go_on(&mut self, client: usize, then: Then) {
+        if then == Then::ConnectsAgain {
             self.waiting.push(client);
         }
-        Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), String> {
-        let mut dirty = std::mem::take(&mut self.out.dirty);
-        for &client in &dirty {
-            self.write(client)?;
+    /// Writes what is to be written now.
+    fn flush(&mut self, script: &mut impl Script) -> Result<(), String> {
+        if !self.out.held.is_empty() {
+            self.out.release(Instant::now());
         }
-        dirty.clear();
-        self.out.dirty = dirty;
+        if let Some(period) = self.faults.coalesce {
+            let now = Instant::now();
+            if now < self.flush_at {
+                return Ok(());
+            }
+            self.flush_at = now + period;
+        }
+        let dirty = std::mem::take(&mut self.out.dirty);
+        for &client in &dirty {
+            self.write(client, script)?;
+        }
+        // The list's memory is used again, behind what a short write has put in it meanwhile.
+        let mut emptied = dirty;
+        emptied.clear();
+        emptied.append(&mut self.out.dirty);
+        self.out.dirty = emptied;
         Ok(())
     }
 
-    fn write(&mut self, client: usize) -> Result<(), String> {
+    fn write(&mut self, client: usize, script: &mut impl Script) -> Result<(), String> {
         let pending = &mut self.out.pending[client];
         let Some(link) = &mut self.links[client] else {
             pending.clear();
             return Ok(());
         };
+        let most = self.faults.segment_max.unwrap_or(usize::MAX).min(pending.len());
         let mut written = 0;
-        while written < pending.len() {
-            match link.socket.write(&pending[written..]) {
+        let mut failure = None;
+        let mut is_full = false;
+        while written < most && failure.is_none() && !is_full {
+            match link.socket.write(&pending[written..most]) {
                 Ok(length) => written += length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => is_full = true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("client {client} cannot write: {error}")),
+                Err(error) => failure = Some(format!("client {client} cannot write: {error}")),
             }
         }
         pending.drain(..written);
+        if let Some(error) = failure {
+            return self.fail(client, error, script);
+        }
+        // A full socket says when it has room; a short segment has nobody to say so.
+        if !is_full && !self.out.pending[client].is_empty() {
+            self.out.dirty.push(client);
+        }
         Ok(())
     }
 }

@@ -4,12 +4,15 @@
 //! sent, each message once and in order, or with what was not so, or when its time is up. Where the
 //! process of the server is known, the [`Report`] says what the run has cost it in CPU time and memory.
 //!
+//! A [`Fleet`] runs any [`Script`] over its connections, a bad network included.
+//!
 //! One thread, one readiness loop: a delivery costs the generator less than the server, so that it is
 //! the server that is measured.
 
 mod account;
 mod fleet;
 mod histogram;
+mod outbox;
 mod packets;
 mod process;
 mod report;
@@ -17,8 +20,10 @@ mod scenario;
 
 use std::net::SocketAddr;
 
+pub use fleet::{Fleet, Script, Then};
 pub use histogram::Histogram;
-pub use report::{Figure, Report};
+pub use outbox::{Faults, Outbox};
+pub use report::{Figure, Report, Stretch, Taken};
 pub use scenario::{
     Churn, Crowd, Flow, Idle, Part, Queued, Retained, Sessions, Shape, Stalled, Subscriptions,
 };

@@ -48,7 +48,8 @@ impl Report {
 }
 
 /// A stretch of a run: its time, and the CPU time and memory the server needs meanwhile.
-pub(super) struct Stretch {
+#[derive(Debug)]
+pub struct Stretch {
     server: Option<Process>,
     begun: Instant,
     cpu_ns: u64,
@@ -58,20 +59,25 @@ pub(super) struct Stretch {
 
 /// What a stretch took.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
-    pub(super) wall_s: f64,
+pub struct Taken {
+    /// Time in seconds.
+    pub wall_s: f64,
     /// CPU time of the server in microseconds.
-    pub(super) cpu_us: Option<f64>,
+    pub cpu_us: Option<f64>,
     /// CPU time of the load generator in microseconds.
-    pub(super) own_cpu_us: f64,
+    pub own_cpu_us: f64,
     /// Growth of the server's resident memory in bytes.
-    pub(super) bytes: Option<f64>,
+    pub bytes: Option<f64>,
     /// The same at its largest meanwhile, where the kernel tells.
-    pub(super) peak_bytes: Option<f64>,
+    pub peak_bytes: Option<f64>,
 }
 
 impl Stretch {
-    pub(super) fn begin(target: &Target) -> Result<Stretch, String> {
+    /// Begins now.
+    ///
+    /// # Errors
+    /// No such process.
+    pub fn begin(target: &Target) -> Result<Stretch, String> {
         let server = target.pid.map(Process);
         if let Some(server) = server {
             server.reset_peak();
@@ -85,7 +91,11 @@ impl Stretch {
         })
     }
 
-    pub(super) fn end(&self) -> Result<Taken, String> {
+    /// What it took until now.
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn end(&self) -> Result<Taken, String> {
         let wall_s = self.begun.elapsed().as_secs_f64();
         let us = |now: u64, before: u64| now.saturating_sub(before) as f64 / 1000.0;
         let growth = |now: u64| now.saturating_sub(self.resident_bytes) as f64;
