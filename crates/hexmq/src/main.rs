@@ -30,6 +30,7 @@ enum Command {
     Replay(Box<command::replay::Args>),
     Rr(Box<command::request::Args>),
     Serve(Box<command::serve::Args>),
+    Simulate(Box<command::simulate::Args>),
     Store(command::store::Args),
     #[command(after_help = command::subscribe::FORMAT_HELP)]
     Sub(Box<command::subscribe::Args>),
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => command::replay::run(&args),
         Some(Command::Rr(args)) => command::request::run(&args),
         Some(Command::Serve(args)) => command::serve::run(&args),
+        Some(Command::Simulate(args)) => command::simulate::run(&args),
         Some(Command::Store(args)) => command::store::run(&args),
         Some(Command::Sub(args)) => command::subscribe::run(&args),
         Some(Command::User(args)) => command::user::run(&args),

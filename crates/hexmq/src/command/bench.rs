@@ -229,7 +229,7 @@ impl Scenario {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let result = address(args)
+    let result = address_of(&args.host, args.port, args.remote, args.pid)
         .and_then(|address| args.scenario.run(&Target { address, pid: args.pid }))
         .map(|report| if args.json { as_json(&report).to_string() } else { as_text(&report) });
     match result {
@@ -245,15 +245,18 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 /// Where the load goes. Ten thousand connections are no joke for a machine of somebody else.
-fn address(args: &Args) -> Result<SocketAddr, String> {
-    let host = &args.host;
-    let mut addresses =
-        (host.as_str(), args.port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+pub(crate) fn address_of(
+    host: &str,
+    port: u16,
+    remote: bool,
+    pid: Option<u32>,
+) -> Result<SocketAddr, String> {
+    let mut addresses = (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
     let address = addresses.next().ok_or_else(|| format!("{host} has no address"))?;
-    if !address.ip().is_loopback() && !args.remote {
+    if !address.ip().is_loopback() && !remote {
         return Err(format!("{} is not this machine; --remote if you may load it", address.ip()));
     }
-    if !address.ip().is_loopback() && args.pid.is_some() {
+    if !address.ip().is_loopback() && pid.is_some() {
         return Err("--pid is a process of this machine, --host is not".to_owned());
     }
     Ok(address)

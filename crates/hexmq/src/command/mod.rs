@@ -13,6 +13,7 @@ pub(crate) mod recorded;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod store;
 pub(crate) mod subscribe;
 pub(crate) mod user;
