@@ -255,6 +255,13 @@ impl<M> InFlight<M> {
         }
     }
 
+    /// The identifier of the oldest QoS 2 message whose PUBREL has been sent on this connection and whose
+    /// PUBCOMP is awaited.
+    pub fn awaiting_pubcomp(&self) -> Option<PacketIdentifier> {
+        let awaits = |slot: &&Slot<M>| slot.state == State::Pubcomp && !slot.unsent;
+        self.slots.iter().find(awaits).map(|slot| slot.identifier)
+    }
+
     /// The owner's message with this identifier, while its content is still kept.
     pub fn get(&self, identifier: PacketIdentifier) -> Option<&M> {
         self.find(identifier).and_then(|index| self.slots.get(index)).and_then(|slot| slot.message.as_ref())
