@@ -2,10 +2,10 @@
 //! there is no session before CONNECT, and no will after the end.
 
 use hexmq_session::{AliasesIn, AliasesOut, Mono};
-use hexmq_wire::Version;
+use hexmq_wire::{Leniency, Version};
 
 use crate::message::MessageId;
-use crate::{Peer, Permit, Serial};
+use crate::{Namespace, Peer, Permit, Serial, SessionKey};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -33,8 +33,8 @@ pub(crate) enum Stage {
 pub(crate) struct Authenticating {
     /// The whole packet: it is read again when the answer is there.
     pub(crate) connect: Box<[u8]>,
-    /// The Client Identifier, sent or assigned.
-    pub(crate) identifier: Box<str>,
+    /// The session it asks for.
+    pub(crate) key: SessionKey,
     /// The question that is open; `None` while the client's AUTH is awaited.
     pub(crate) serial: Option<u32>,
     /// The client's bound for what it receives.
@@ -46,10 +46,16 @@ pub(crate) struct Connected {
     /// Slot of the session.
     pub(crate) session: u32,
     pub(crate) version: Version,
+    /// Of the topics it publishes and subscribes to.
+    pub(crate) topics: Namespace,
+    /// How its packets are read.
+    pub(crate) leniency: Leniency,
     pub(crate) keep_alive_s: u16,
     /// The client's bound for what it receives.
     pub(crate) maximum_packet_size: u32,
     pub(crate) permit: Permit,
+    /// What only devices have.
+    pub(crate) device: Option<Box<DeviceState>>,
     /// Request Problem Information was not 0: acknowledgements may say why in words.
     pub(crate) problem_information: bool,
     /// CONNECT had a Session Expiry Interval of 0, which DISCONNECT must not raise.
@@ -57,6 +63,19 @@ pub(crate) struct Connected {
     pub(crate) will: Option<Box<Will>>,
     pub(crate) aliases: Option<Box<Aliases>>,
     pub(crate) authentication: Option<Box<Authentication>>,
+}
+
+/// What a connection of a device remembers beside its terms.
+#[derive(Debug, Default)]
+pub(crate) struct DeviceState {
+    /// Filters it has unsubscribed from although it counted as subscribed.
+    pub(crate) unsubscribed: Vec<Box<str>>,
+    /// A PUBLISH that waits for room among the messages for the platform.
+    pub(crate) held: Option<Box<[u8]>>,
+    /// Since when it waits; it keeps its turn if it has to wait once more.
+    pub(crate) held_since: Option<Mono>,
+    /// A quirk was told.
+    pub(crate) quirk_told: bool,
 }
 
 /// The Will of a connection.

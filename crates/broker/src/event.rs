@@ -5,7 +5,7 @@ use std::fmt;
 
 use hexmq_wire::{Fault, PacketType, QoS, ReasonCode, Version};
 
-use crate::Peer;
+use crate::{Namespace, Peer};
 
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +112,8 @@ reasons! {
         NotAuthorized = "not_authorized",
         /// The store could not keep what it sent for too long.
         StoreUnavailable = "store_unavailable",
+        /// What it sent found no room among the messages for the platform for too long.
+        UplinkQueueFull = "uplink_queue_full",
         /// An administrator closed it.
         AdministrativeAction = "administrative_action",
         /// The server stops.
@@ -132,6 +134,16 @@ reasons! {
         Expired = "expired",
         /// The session ended while the message was waiting.
         SessionEnded = "session_ended",
+        /// A QoS 0 message of a device found no room among those for the platform.
+        UplinkQueueFull = "uplink_queue_full",
+    }
+}
+
+reasons! {
+    /// What a device does beside the standard that no decoder sees, and is served all the same.
+    Quirk {
+        /// A PUBREL that nobody awaits is taken for the PUBCOMP of the oldest QoS 2 delivery.
+        PubrelAsPubcomp = "pubrel_as_pubcomp",
     }
 }
 
@@ -143,6 +155,8 @@ pub enum Event<'a> {
     Connected {
         /// Where from.
         peer: &'a Peer,
+        /// Whose client it is.
+        namespace: Namespace,
         /// Client Identifier.
         client_identifier: &'a str,
         /// User Name.
@@ -171,6 +185,8 @@ pub enum Event<'a> {
     Disconnected {
         /// Where from.
         peer: &'a Peer,
+        /// Whose client it is; that of plain clients before there is a session.
+        namespace: Namespace,
         /// Client Identifier, once there is a session.
         client_identifier: Option<&'a str>,
         /// Protocol version, once there is a session.
@@ -191,10 +207,21 @@ pub enum Event<'a> {
     },
     /// A rule was broken and the client is served all the same.
     ViolationSurvived {
+        /// Whose client it is.
+        namespace: Namespace,
         /// Client Identifier.
         client_identifier: &'a str,
         /// What was broken.
         fault: Fault,
+    },
+    /// A device did something beside the standard and is served all the same; told once per connection.
+    QuirkSurvived {
+        /// Whose client it is.
+        namespace: Namespace,
+        /// Client Identifier.
+        client_identifier: &'a str,
+        /// What.
+        quirk: Quirk,
     },
     /// An acknowledgement for a Packet Identifier that is not in use.
     UnknownAcknowledgement {
@@ -207,6 +234,8 @@ pub enum Event<'a> {
     },
     /// A message is not published because the client may not.
     PublishDenied {
+        /// Whose client it is.
+        namespace: Namespace,
         /// Client Identifier.
         client_identifier: &'a str,
         /// Topic name.
@@ -214,6 +243,8 @@ pub enum Event<'a> {
     },
     /// A subscription was refused.
     SubscriptionDenied {
+        /// Whose client it is.
+        namespace: Namespace,
         /// Client Identifier.
         client_identifier: &'a str,
         /// Topic filter.
@@ -223,6 +254,8 @@ pub enum Event<'a> {
     },
     /// A message did not reach a session.
     MessageDropped {
+        /// Whose client it is.
+        namespace: Namespace,
         /// Client Identifier of the session.
         client_identifier: &'a str,
         /// Topic name.
@@ -264,6 +297,7 @@ impl Event<'_> {
             Event::Disconnected { .. } => "client_disconnected",
             Event::ConnectIncomplete { .. } => "connect_incomplete",
             Event::ViolationSurvived { .. } => "violation_survived",
+            Event::QuirkSurvived { .. } => "quirk_survived",
             Event::UnknownAcknowledgement { .. } => "unknown_acknowledgement",
             Event::PublishDenied { .. } => "publish_denied",
             Event::SubscriptionDenied { .. } => "subscription_denied",
@@ -277,9 +311,10 @@ impl Event<'_> {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
-            Event::Connected { .. } | Event::SessionEnded { .. } | Event::WillPublished { .. } => {
-                Level::Debug
-            }
+            Event::Connected { .. }
+            | Event::SessionEnded { .. }
+            | Event::WillPublished { .. }
+            | Event::QuirkSurvived { .. } => Level::Debug,
             Event::Disconnected { reason: CloseReason::WriteStalled, .. } => Level::Warn,
             Event::Disconnected { fault: None, .. } => Level::Debug,
             _ => Level::Warn,
@@ -329,22 +364,25 @@ impl fmt::Display for Event<'_> {
                 "{} sent no whole CONNECT in time: {received} bytes came, at least {missing} are missing",
                 peer.address
             ),
-            Event::ViolationSurvived { client_identifier, fault } => {
+            Event::ViolationSurvived { client_identifier, fault, .. } => {
                 write!(f, "{client_identifier:?} is served although it breaks a rule")?;
                 describe(f, Some(fault))
+            }
+            Event::QuirkSurvived { client_identifier, quirk, .. } => {
+                write!(f, "{client_identifier:?} is served although it goes beside the standard: {quirk}")
             }
             Event::UnknownAcknowledgement { client_identifier, packet, packet_identifier } => write!(
                 f,
                 "{client_identifier:?} sent {} for packet identifier {packet_identifier}, which is not in use",
                 packet.name()
             ),
-            Event::PublishDenied { client_identifier, topic } => {
+            Event::PublishDenied { client_identifier, topic, .. } => {
                 write!(f, "{client_identifier:?} may not publish to {topic:?}; the message is not delivered")
             }
-            Event::SubscriptionDenied { client_identifier, filter, reason } => {
+            Event::SubscriptionDenied { client_identifier, filter, reason, .. } => {
                 write!(f, "{client_identifier:?} may not subscribe to {filter:?}: {}", reason.name())
             }
-            Event::MessageDropped { client_identifier, topic, qos, reason } => {
+            Event::MessageDropped { client_identifier, topic, qos, reason, .. } => {
                 write!(
                     f,
                     "dropped for {client_identifier:?}: QoS {} message to {topic:?}: {reason}",

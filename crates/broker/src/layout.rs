@@ -7,12 +7,22 @@ use crate::Message;
 use crate::connection::Connected;
 
 /// How one session gets a message.
+#[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) subscription_identifiers: &'a [u32],
     /// The shared subscription it is sent for; 0: none.
     pub(crate) group: u64,
+    /// Who is told of its acknowledgement.
+    pub(crate) token: Option<u64>,
+}
+
+impl Terms<'_> {
+    /// For a message that no subscription asked for.
+    pub(crate) fn kept(qos: QoS) -> Terms<'static> {
+        Terms { qos, retain: false, subscription_identifiers: &[], group: 0, token: None }
+    }
 }
 
 /// The encoded forms of the message being delivered: one for each combination of version, QoS and

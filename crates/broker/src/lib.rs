@@ -10,6 +10,7 @@
 mod batch;
 mod connection;
 mod directory;
+mod downlink;
 mod event;
 mod home;
 mod ids;
@@ -31,21 +32,26 @@ mod shared;
 mod slots;
 mod store_side;
 mod stored;
+mod terms;
+mod uplink;
 mod wheel;
 
 pub use batch::{Audience, Batch, Forwarded, Message};
-pub use event::{CloseReason, DropReason, Event, Level, Refusal};
+pub use downlink::{Delivered, Downlink};
+pub use event::{CloseReason, DropReason, Event, Level, Quirk, Refusal};
 pub use home::{SessionKey, claim, home};
 pub use ids::{ConnId, Namespace, SessionRef, ShardId};
 pub use journal::{Condition, Fetch, FetchKind, Fetched, Journal, Listener};
 pub use limits::Limits;
-pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Peer, Permit, Question, Sink};
+pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Peer, Question, Sink};
 pub use record::{
     Destination, MESSAGE_OVERHEAD_MAX, QueuedTerms, Record, RecordError, RecordFault, RecordReader, Serial,
 };
 pub use shard::{Caller, Lost, Restore, Restorer, Shard};
 pub use shared::{Census, Shared};
 pub use stored::{Numbers, StoredRetained, StoredSession, StoredTransit, StoredWill};
+pub use terms::{DeviceTerms, Greeting, Manners, Permit, Reach, TopicRule};
+pub use uplink::HandedUp;
 
 /// The stores, open to benches and simulation.
 pub mod store {

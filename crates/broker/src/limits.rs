@@ -21,9 +21,19 @@ pub struct Limits {
     /// Bytes of messages one shard keeps in memory for sessions that are in the store. More: the newest wait
     /// in the store alone.
     pub queue_memory_bytes: u64,
-    /// Milliseconds a client may wait for an acknowledgement while the store cannot write. More: its
-    /// connection is closed.
+    /// Milliseconds a client may wait for an acknowledgement while the store cannot write, or while its uplink
+    /// finds no room. More: its connection is closed.
     pub store_full_timeout_ms: u64,
+    /// Messages of devices that one shard keeps for the platform. More: MQTT 5 publishers get 0x97, others are
+    /// not read, and QoS 0 is dropped.
+    pub uplink_queue_messages: u64,
+    /// Bytes (topic, properties and payload) of messages of devices that one shard keeps for the platform.
+    /// More: as above.
+    pub uplink_queue_bytes: u64,
+    /// Messages of one inbox that the platform has been handed and has not done yet. More: they wait.
+    pub uplink_window_messages: u32,
+    /// Bytes of them. More: they wait.
+    pub uplink_window_bytes: u64,
     /// Bytes waiting for one connection to become writable. More: QoS 0 messages for it are
     /// dropped, others wait in the session's queue.
     pub write_buffer_bytes: usize,
@@ -63,6 +73,10 @@ impl Default for Limits {
             session_queue_bytes: 64 << 20,
             queue_memory_bytes: 64 << 20,
             store_full_timeout_ms: 60_000,
+            uplink_queue_messages: 1_000_000,
+            uplink_queue_bytes: 1 << 30,
+            uplink_window_messages: 4096,
+            uplink_window_bytes: 8 << 20,
             write_buffer_bytes: 4 << 20,
             retained_messages: 1_000_000,
             retained_bytes: 16 << 30,

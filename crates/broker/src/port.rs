@@ -1,8 +1,11 @@
 //! The ports of the core: what a shard asks of the world around it.
 
-use hexmq_wire::{ReasonCode, Version};
+use hexmq_wire::{Connect, ReasonCode, Version};
 
-use crate::{Batch, CloseReason, Condition, ConnId, Event, Fetch, Record, Refusal, ShardId};
+use crate::uplink::HandedUp;
+use crate::{
+    Batch, CloseReason, Condition, ConnId, Event, Fetch, Permit, Record, Refusal, SessionKey, ShardId, claim,
+};
 
 /// Everything a shard can do to the world. The driver of a shard implements it; calls return at
 /// once and never call back into the shard.
@@ -24,6 +27,11 @@ pub trait Sink {
     /// Whether the lane to that shard is full. The connection that feeds it is paused then, and
     /// the driver resumes it when the lane has room.
     fn congested(&self, to: ShardId) -> bool;
+    /// The session a CONNECT asks for, as the driver has understood it when it brought the connection here;
+    /// `None`: the server assigns the Client Identifier.
+    fn claim(&self, connect: &Connect<'_>) -> Option<SessionKey> {
+        claim(connect)
+    }
     /// Who is this, and what may they do? `None`: the answer comes later, through
     /// [`Shard::answered`](crate::Shard::answered), and the connection is not read until then.
     fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer>;
@@ -43,6 +51,15 @@ pub trait Sink {
     fn gate(&mut self, _conn: ConnId) {}
     /// Reads back from the store; the answer comes through [`Shard::fetched`](crate::Shard::fetched).
     fn fetch(&mut self, _fetch: Fetch) {}
+    /// A message for the platform. It goes when the commit of this turn, and with it those before, is safe; at
+    /// once for a shard that stores nothing. What is handed up goes in this order.
+    fn hand_up(&mut self, _uplink: HandedUp) {}
+    /// A message sent with [`Shard::downlink`](crate::Shard::downlink) under this token has been acknowledged
+    /// by its receiver.
+    fn acked(&mut self, _token: u64) {}
+    /// From now on each packet for this connection travels in a TCP segment of its own, with so many
+    /// milliseconds between them.
+    fn pace(&mut self, _conn: ConnId, _gap_ms: u32) {}
     /// What the store can do now.
     fn condition(&self) -> Condition {
         Condition::Well
@@ -100,6 +117,8 @@ pub struct HoldId {
 pub enum Question<'a> {
     /// A CONNECT without an Authentication Method. Answer: `Admit` or `Refuse`.
     WhoIs {
+        /// The session that is asked for.
+        key: &'a SessionKey,
         /// As sent, or as assigned by the server.
         client_identifier: &'a str,
         /// User Name.
@@ -108,6 +127,8 @@ pub enum Question<'a> {
         password: Option<&'a [u8]>,
         /// Protocol version.
         version: Version,
+        /// Keep Alive of the CONNECT, in seconds; 0: none.
+        keep_alive_s: u16,
         /// Where it comes from.
         peer: &'a Peer,
     },
@@ -156,29 +177,6 @@ pub enum Answer {
     },
     /// Keep them out.
     Refuse(Refusal),
-}
-
-/// What a client may do, compiled when it connects so that no message waits for a decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Permit {
-    /// May subscribe to `$hexmq/#`.
-    pub admin: bool,
-}
-
-impl Permit {
-    /// Whether a message may be published to this topic: topics that begin with `$` are the
-    /// server's own.
-    /// [V5 U-4.7.2-1]
-    #[inline]
-    pub fn may_publish(self, topic: &str) -> bool {
-        topic.as_bytes().first() != Some(&b'$')
-    }
-
-    /// Whether this filter may be subscribed to. `$hexmq` is for administrators, since it shows
-    /// what other clients send.
-    pub fn may_subscribe(self, filter: &str) -> bool {
-        self.admin || !(filter == "$hexmq" || filter.starts_with("$hexmq/"))
-    }
 }
 
 impl Refusal {

@@ -59,7 +59,8 @@ impl Residents {
         if !session.in_flight.has_room() {
             return false;
         }
-        let Some(next) = session.queue.pop(&self.messages) else { return false };
+        let Some(mut next) = session.queue.pop(&self.messages) else { return false };
+        next.qos = next.qos.min(session.tame.largest_qos);
         self.census.messages_queued -= 1;
         if self.messages.get(next.message).expires_at.is_some_and(|at| at <= now.wall) {
             // [V5 MQTT-3.3.2-5]
@@ -81,14 +82,16 @@ impl Residents {
         now: Now,
         out: &mut impl Sink,
     ) {
+        let no_retain = self.sessions.at(slot).is_some_and(|session| session.tame.no_retain);
         let message = self.messages.get(outgoing.message);
         let payload = message.payload.len();
         let extra = outgoing.extra.as_deref();
         let terms = Terms {
             qos: outgoing.qos,
-            retain: outgoing.retain,
+            retain: outgoing.retain && !no_retain,
             subscription_identifiers: extra.map_or(&[], |extra| &extra.subscription_identifiers),
             group: 0,
+            token: None,
         };
         let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at_mut(conn.slot)
         else {
@@ -117,6 +120,13 @@ impl Residents {
         let Some(session) = self.sessions.at_mut(slot) else { return };
         let identifier = match again {
             Some(identifier) => Some(identifier),
+            None if outgoing.qos == QoS::AtMostOnce => {
+                // It waited with a larger QoS than the client takes by now: it is done.
+                self.persist_done(slot, place, out);
+                self.messages.release(message);
+                self.count_publish(size, payload);
+                return;
+            }
             None => {
                 self.census.messages_in_flight += 1;
                 session.in_flight.begin(outgoing.qos, outgoing)

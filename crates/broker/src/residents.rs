@@ -99,6 +99,7 @@ impl Residents {
             retain: to.retain_as_published && outbound.message.retain,
             subscription_identifiers: &to.subscription_identifiers,
             group: 0,
+            token: None,
         };
         self.deliver_on(to.slot, to.generation, &terms, outbound, out);
     }
@@ -117,6 +118,7 @@ impl Residents {
             retain: to.retain_as_published && outbound.message.retain,
             subscription_identifiers: to.subscription_identifier.as_slice(),
             group,
+            token: None,
         };
         self.deliver_on(to.session.slot, to.session.generation, &terms, outbound, out)
     }
@@ -132,6 +134,7 @@ impl Residents {
         out: &mut impl Sink,
     ) -> bool {
         let Some(session) = self.sessions.get(slot, generation) else { return false };
+        let terms = &session.tame.apply(terms);
         let ready = session.has_room();
         let Some(conn) = session.conn else {
             if terms.qos != QoS::AtMostOnce {
@@ -155,7 +158,7 @@ impl Residents {
     /// Sends a message that has just come, using a layout that is already encoded where it can.
     /// [V4 MQTT-3.3.1-3, V4 MQTT-4.3.1-1, V5 MQTT-3.3.1-3, V5 MQTT-4.3.1-1, V5 MQTT-4.3.2-1]
     /// [V5 MQTT-4.3.2-2, V5 MQTT-4.3.3-1, V5 MQTT-4.3.3-2]
-    fn send_live(
+    pub(crate) fn send_live(
         &mut self,
         conn: ConnId,
         slot: u32,
@@ -215,10 +218,13 @@ impl Residents {
     /// One more holder of the message being delivered.
     fn keep(&mut self, terms: &Terms<'_>, place: u64, outbound: &mut Outbound<'_>) -> Outgoing {
         let kept = *outbound.kept.get_or_insert_with(|| self.messages.keep(outbound.message));
-        let extra = (!terms.subscription_identifiers.is_empty() || terms.group != 0).then(|| {
+        let has_extra =
+            !terms.subscription_identifiers.is_empty() || terms.group != 0 || terms.token.is_some();
+        let extra = has_extra.then(|| {
             Box::new(Extra {
                 subscription_identifiers: terms.subscription_identifiers.to_vec(),
                 group: terms.group,
+                token: terms.token,
             })
         });
         Outgoing { message: self.messages.share(kept), qos: terms.qos, retain: terms.retain, place, extra }
@@ -286,6 +292,7 @@ impl Residents {
         if let Some(session) = self.sessions.at(slot) {
             self.census.publish_dropped += 1;
             out.tell(Event::MessageDropped {
+                namespace: session.key.namespace,
                 client_identifier: &session.key.identifier,
                 topic: message.topic,
                 qos: outgoing.qos,
@@ -305,8 +312,13 @@ impl Residents {
     ) {
         self.census.publish_dropped += 1;
         if let Some(session) = self.sessions.at(slot) {
-            let client_identifier = &*session.key.identifier;
-            out.tell(Event::MessageDropped { client_identifier, topic: message.topic, qos, reason });
+            out.tell(Event::MessageDropped {
+                namespace: session.key.namespace,
+                client_identifier: &session.key.identifier,
+                topic: message.topic,
+                qos,
+                reason,
+            });
         }
     }
 
@@ -329,7 +341,10 @@ impl Residents {
             retain: true,
             subscription_identifiers: granted.subscription_identifier.as_slice(),
             group: 0,
+            token: None,
         };
+        let Some(tame) = self.sessions.at(slot).map(|session| session.tame) else { return };
+        let terms = tame.apply(&terms);
         self.send_live(conn, slot, &terms, &mut outbound, out);
         self.finish(outbound);
     }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use hexmq_session::{InFlight, Mono, Received};
 use hexmq_wire::{PacketIdentifier, QoS, SubscriptionOptions};
 
+use crate::layout::Terms;
 use crate::message::{MessageId, Messages};
 use crate::retained::Cursor;
 use crate::room::Room;
@@ -33,6 +34,25 @@ pub(crate) struct Session {
     pub(crate) stored: Option<Box<Stored>>,
     /// What only few sessions have.
     pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) tame: Tame,
+}
+
+/// What a client cannot stand, beyond the standard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tame {
+    /// Nothing comes with a larger QoS.
+    pub(crate) largest_qos: QoS,
+    /// RETAIN is never set.
+    pub(crate) no_retain: bool,
+}
+
+impl Tame {
+    const STRICT: Tame = Tame { largest_qos: QoS::ExactlyOnce, no_retain: false };
+
+    #[inline]
+    pub(crate) fn apply<'a>(self, terms: &Terms<'a>) -> Terms<'a> {
+        Terms { qos: terms.qos.min(self.largest_qos), retain: terms.retain && !self.no_retain, ..*terms }
+    }
 }
 
 /// How a session stands in the store.
@@ -74,6 +94,8 @@ pub(crate) struct Rare {
     pub(crate) frozen: Option<(Granted, Vec<Serial>)>,
     /// Tells publishers on other shards whether a shared message fits.
     pub(crate) room: Option<Room>,
+    /// QoS 2 messages taken over, and who is told when they are completed.
+    pub(crate) tokens: Vec<(PacketIdentifier, u64)>,
 }
 
 /// When a session without a connection ends.
@@ -172,6 +194,8 @@ pub(crate) struct Extra {
     pub(crate) subscription_identifiers: Vec<u32>,
     /// The shared subscription it was sent for; 0: none.
     pub(crate) group: u64,
+    /// Who is told of its acknowledgement.
+    pub(crate) token: Option<u64>,
 }
 
 /// Messages waiting for room in the in-flight window or for a connection. Oldest first; past a
@@ -281,6 +305,13 @@ impl Subscriptions {
         }
     }
 
+    /// All of them, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Held)> {
+        let few = self.few.iter().map(|(filter, held)| (&**filter, held));
+        let many = self.many.iter().flat_map(|many| many.iter().map(|(filter, held)| (&**filter, held)));
+        few.chain(many)
+    }
+
     /// All filters, in the order of their text so that nothing depends on a map's order.
     pub(crate) fn take_all(&mut self) -> Vec<Box<str>> {
         let few = std::mem::take(&mut self.few).into_iter().map(|(filter, _)| filter);
@@ -305,6 +336,7 @@ impl Session {
             queue: Queue::default(),
             stored: None,
             rare: None,
+            tame: Tame::STRICT,
         }
     }
 
@@ -355,6 +387,7 @@ impl Session {
             && rare.thawing.is_none()
             && rare.frozen.is_none()
             && rare.room.is_none()
+            && rare.tokens.is_empty()
         {
             self.rare = None;
         }

@@ -24,6 +24,8 @@ pub struct Shared {
     pub first_serial: Option<u64>,
     /// What an acknowledgement promises, for `$SYS/broker/durability`: `disk`, `process` or `memory`.
     pub durability: &'static str,
+    /// There is a platform: messages of devices are kept for it and handed up.
+    pub upstairs: bool,
     /// When the server started, for `$SYS/broker/uptime`.
     pub started: Now,
     tallies: Box<[Tally]>,
@@ -45,6 +47,7 @@ impl Shared {
             seed,
             first_serial: None,
             durability: "memory",
+            upstairs: false,
             started,
             tallies: (0..shards).map(|_| Tally::default()).collect(),
         }
@@ -56,6 +59,13 @@ impl Shared {
         self.durability = durability;
         self.first_serial = Some(numbers.next_serial);
         self.retained.count_from(numbers.next_version);
+        self
+    }
+
+    /// The same for a server with a platform above it.
+    #[must_use]
+    pub fn with_upstairs(mut self) -> Shared {
+        self.upstairs = true;
         self
     }
 
@@ -141,6 +151,18 @@ census! {
     publish_bytes_sent,
     /// Messages that did not reach a session.
     publish_dropped,
+    /// Gauge: messages of devices kept for the platform, those included that it has been handed.
+    uplinks_waiting,
+    /// Gauge: bytes of them.
+    uplinks_waiting_bytes,
+    /// Messages of devices for the platform.
+    uplinks_received,
+    /// Messages of devices handed to the platform, repetitions after a restart included.
+    uplinks_handed_up,
+    /// Messages of devices that the platform has done with.
+    uplinks_done,
+    /// QoS 0 messages of devices for which there was no room.
+    uplinks_dropped,
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use crate::layout::Terms;
 use crate::message::MessageId;
 use crate::record::{Destination, QueuedTerms, Record, RecordReader, Serial};
 use crate::residents::{Outbound, Residents};
-use crate::session::{Extra, Outgoing, Tail};
+use crate::session::{Extra, Outgoing, Session, Tail};
 use crate::{Fetch, FetchKind, Fetched, Message, SessionRef, ShardId, Sink};
 
 /// A queue with fewer messages in memory than this gets more from its tail.
@@ -184,6 +184,14 @@ impl Residents {
         }
     }
 
+    /// The same for an inbox, which has no connection.
+    pub(crate) fn refill_inbox(&mut self, slot: u32, out: &mut impl Sink) {
+        let wants = |session: &Session| session.queue.len() < LOW && session.tail().messages > 0;
+        if self.sessions.at(slot).is_some_and(wants) {
+            self.fetch_tail(slot, out);
+        }
+    }
+
     /// Asks for the oldest messages of the tail, unless they are on their way.
     pub(crate) fn fetch_tail(&mut self, slot: u32, out: &mut impl Sink) {
         let Some(shard) = self.serials.as_ref().map(|serials| serials.shard) else { return };
@@ -255,8 +263,9 @@ impl Residents {
             if stored.tail.messages == 0 { 0 } else { stored.tail.bytes.saturating_sub(size) };
         self.census.messages_queued = self.census.messages_queued.saturating_sub(1);
         let identifiers: Vec<u32> = terms.subscription_identifiers.to_vec();
-        let extra = (!identifiers.is_empty() || terms.group != 0)
-            .then(|| Box::new(Extra { subscription_identifiers: identifiers, group: terms.group }));
+        let extra = (!identifiers.is_empty() || terms.group != 0).then(|| {
+            Box::new(Extra { subscription_identifiers: identifiers, group: terms.group, token: None })
+        });
         let (qos, retain) = (terms.qos, terms.retain);
         match (sent, body) {
             // Taken over: only its PUBREL is owed.

@@ -192,7 +192,7 @@ impl Play {
         let answer = if bytes.flag() && steps {
             Answer::Challenge { data: Box::from(*b"?") }
         } else {
-            Answer::Admit { permit: Permit { admin: bytes.flag() }, data: None }
+            Answer::Admit { permit: Permit { admin: bytes.flag(), ..Permit::default() }, data: None }
         };
         self.shard.answered(hold, answer, self.now, &mut self.world);
     }

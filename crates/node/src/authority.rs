@@ -10,12 +10,20 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use hexmq_broker::{Answer, HoldId, Question, Refusal};
+use hexmq_broker::{Answer, HoldId, Question, Refusal, SessionKey};
+use hexmq_wire::Connect;
 
 use crate::mailbox::{Letter, Mailbox};
 
 /// Knows the users.
 pub trait Authority: Send + Sync + 'static {
+    /// The session a CONNECT asks for; `None`: a plain client's, whose Client Identifier is sent or assigned.
+    /// Called for every CONNECT, in the lobby and again at the session's home: it must neither wait nor
+    /// compute for long.
+    fn claim(&self, connect: &Connect<'_>) -> Option<SessionKey> {
+        hexmq_broker::claim(connect)
+    }
+
     /// Answers a question, or says how to find the answer. Called on a shard's thread: it must
     /// neither wait nor compute for long.
     fn decide(&self, question: &Question<'_>) -> Decision;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use hexmq_broker::{Condition, ConnId, Fetch, Journal, Record, ShardId};
+use hexmq_broker::{Condition, ConnId, Fetch, HandedUp, Journal, Record, ShardId};
 
 type Waiting = HashMap<ConnId, u32, foldhash::fast::FixedState>;
 
@@ -44,6 +44,8 @@ pub(crate) struct Promises {
     starts: Vec<(ConnId, usize)>,
     /// Connections that are held back altogether.
     gated: Vec<ConnId>,
+    /// Messages for the platform.
+    uplinks: Vec<HandedUp>,
 }
 
 /// A commit that has grown to this is handed over within the turn, between two packets.
@@ -55,12 +57,17 @@ const SPARE_BYTES: usize = 256 << 10;
 
 impl Promises {
     fn is_empty(&self) -> bool {
-        self.starts.is_empty() && self.gated.is_empty()
+        self.starts.is_empty() && self.gated.is_empty() && self.uplinks.is_empty()
     }
 
     /// Connections that are held back.
     pub(crate) fn gated(&self) -> &[ConnId] {
         &self.gated
+    }
+
+    /// Takes the messages for the platform.
+    pub(crate) fn take_uplinks(&mut self) -> Vec<HandedUp> {
+        std::mem::take(&mut self.uplinks)
     }
 
     /// Each packet with the connection it was promised to, in order.
@@ -128,6 +135,10 @@ impl Commits {
     pub(crate) fn gate(&mut self, conn: ConnId) {
         *self.gates.entry(conn).or_insert(0) += 1;
         self.promises.gated.push(conn);
+    }
+
+    pub(crate) fn hand_up(&mut self, uplink: HandedUp) {
+        self.promises.uplinks.push(uplink);
     }
 
     pub(crate) fn fetch(&mut self, fetch: Fetch) {
@@ -205,7 +216,11 @@ impl Commits {
     /// withdrawn.
     pub(crate) fn reconsider(&mut self, mut refuse: impl FnMut(ConnId, &[u8]) -> bool) {
         for (_, promises) in &mut self.pending {
-            let mut left = Promises { gated: std::mem::take(&mut promises.gated), ..Promises::default() };
+            let mut left = Promises {
+                gated: std::mem::take(&mut promises.gated),
+                uplinks: promises.take_uplinks(),
+                ..Promises::default()
+            };
             for (conn, packet) in promises.packets() {
                 if !refuse(conn, packet) {
                     left.starts.push((conn, left.bytes.len()));

@@ -23,6 +23,7 @@ mod node;
 mod shard_loop;
 mod tap;
 mod tape;
+mod upstairs;
 mod witness;
 
 pub use authority::{Authority, Decision};
@@ -30,4 +31,5 @@ pub use clock::Clock;
 pub use node::{Counted, Handle, Node, OpenStore, Setup, StoreSetup};
 pub use tap::{Notice, Tap};
 pub use tape::Tape;
+pub use upstairs::{Downlink, Upstairs};
 pub use witness::{Grounds, Rejection};

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use hexmq_broker::{
-    Answer, Batch, CloseReason, Condition, ConnId, Event, Fetch, HoldId, Partial, Question, Record, Refusal,
-    ShardId, Sink,
+    Answer, Batch, CloseReason, Condition, ConnId, Event, Fetch, HandedUp, HoldId, Partial, Question, Record,
+    Refusal, SessionKey, ShardId, Sink,
 };
 use hexmq_session::{Mono, Now};
+use hexmq_wire::Connect;
 use mio::{Registry, Token};
 
 use crate::authority::{Authority, Decision, Desk};
 use crate::commits::Commits;
 use crate::link::{Flushed, Link, Outbox, deserves_goodbye};
+use crate::lobby;
 use crate::mailbox::{Mailbox, Newcomer};
 use crate::tap::{Notice, Tap};
+use crate::upstairs::Upstairs;
 use crate::witness::Witness;
 
 /// More output than this for one connection is offered to the kernel at once, within the turn.
@@ -55,6 +58,8 @@ pub(crate) struct Links {
     low_mark: usize,
     /// For a server with a store.
     pub(crate) commits: Option<Box<Commits>>,
+    /// Messages for the platform that are safe.
+    uplinks: Vec<HandedUp>,
     /// Somebody may want connections recorded: they are to be asked about.
     pub(crate) taping: bool,
     pub(crate) witness: Witness,
@@ -65,6 +70,7 @@ pub(crate) struct Links {
 pub(crate) struct Outside {
     pub(crate) tap: Arc<dyn Tap>,
     pub(crate) authority: Arc<dyn Authority>,
+    pub(crate) upstairs: Option<Arc<dyn Upstairs>>,
     pub(crate) desk: Desk,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) registry: Registry,
@@ -110,6 +116,7 @@ impl Links {
             void: Vec::new(),
             low_mark,
             commits: None,
+            uplinks: Vec::new(),
             taping: false,
             witness: Witness::default(),
             outside,
@@ -267,7 +274,8 @@ impl Links {
     /// Puts what was promised into the output, now that the store has what it rests on.
     pub(crate) fn keep_promises(&mut self) {
         let Some(mut commits) = self.commits.take() else { return };
-        while let Some(promises) = commits.take_kept() {
+        while let Some(mut promises) = commits.take_kept() {
+            self.uplinks.append(&mut promises.take_uplinks());
             for &conn in promises.gated() {
                 if !commits.gates(conn)
                     && let Some(link) = self.get_mut(conn)
@@ -283,6 +291,13 @@ impl Links {
             commits.give_back(promises);
         }
         self.commits = Some(commits);
+    }
+
+    /// Hands up what has become safe in this turn.
+    pub(crate) fn hand_up_safe(&mut self) {
+        if let Some(upstairs) = self.outside.upstairs.as_ref().filter(|_| !self.uplinks.is_empty()) {
+            upstairs.hand_up(std::mem::take(&mut self.uplinks));
+        }
     }
 
     pub(crate) fn outside(&self) -> &Outside {
@@ -408,6 +423,23 @@ impl Sink for Links {
         self.lanes
             .get(usize::from(to.0))
             .is_some_and(|lane| lane.full || lane.batch.size_bytes() > self.outside.mailbox.lane_bytes_max())
+    }
+
+    fn hand_up(&mut self, uplink: HandedUp) {
+        match &mut self.commits {
+            Some(commits) => commits.hand_up(uplink),
+            None => self.uplinks.push(uplink),
+        }
+    }
+
+    fn acked(&mut self, token: u64) {
+        if let Some(upstairs) = &self.outside.upstairs {
+            upstairs.acked(token);
+        }
+    }
+
+    fn claim(&self, connect: &Connect<'_>) -> Option<SessionKey> {
+        lobby::key_of(connect, &*self.outside.authority)
     }
 
     fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer> {

@@ -17,6 +17,7 @@ impl ShardLoop {
         for letter in mailbox.take_letters() {
             self.open_letter(letter);
         }
+        self.carry_out();
         // A lane that was full is tried again when this turn's batches are posted.
         mailbox.take_room();
         for from in (0..self.shards).map(ShardId) {
@@ -76,6 +77,7 @@ impl ShardLoop {
             }
             Letter::Fetched(fetched) => self.shard.fetched(&fetched, now, &mut self.links),
             Letter::Condition(condition) => self.store_changed(condition),
+            Letter::Order(order) => self.orders.push_back(order),
             Letter::Stop => self.stop(),
         }
     }

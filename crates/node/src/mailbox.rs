@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,9 +17,12 @@ use hexmq_transport::Stream;
 use mio::Waker;
 
 use crate::tape::Tape;
+use crate::upstairs::Order;
 
 /// Emptied batches a lane keeps for its sender.
 const SPARE_MAX: usize = 4;
+/// Bytes of orders that wait for one shard; more are refused.
+const ORDERS_BYTES_MAX: usize = 64 << 20;
 
 /// Everything that can be sent to one shard.
 pub(crate) struct Mailbox {
@@ -31,6 +34,8 @@ pub(crate) struct Mailbox {
     /// The last commit of this shard that is safe, and whether it is news.
     safe: AtomicU64,
     safe_news: AtomicBool,
+    /// Bytes of orders on their way.
+    orders_bytes: AtomicUsize,
     sleeping: AtomicBool,
     waker: Waker,
     /// Bytes of batches one lane holds.
@@ -74,6 +79,8 @@ pub(crate) enum Letter {
     Limits(Arc<Limits>),
     /// Ask anew which connections are recorded, and say when that is done. `true`: some may be.
     Tapes(bool, Sender<ShardId>),
+    /// What the platform wants.
+    Order(Order),
     /// What the store was asked for.
     Fetched(Fetched),
     /// What the store can do has changed.
@@ -91,6 +98,7 @@ impl Mailbox {
             room: AtomicBool::new(false),
             safe: AtomicU64::new(0),
             safe_news: AtomicBool::new(false),
+            orders_bytes: AtomicUsize::new(0),
             sleeping: AtomicBool::new(false),
             waker,
             lane_bytes_max,
@@ -99,9 +107,26 @@ impl Mailbox {
 
     /// From any thread.
     pub(crate) fn send(&self, letter: Letter) {
+        if let Letter::Order(order) = &letter {
+            self.orders_bytes.fetch_add(order.size_bytes(), SeqCst);
+        }
         lock(&self.letters).push(letter);
         self.letters_wait.store(true, SeqCst);
         self.wake();
+    }
+
+    /// From any thread: an order, unless too many wait.
+    pub(crate) fn offer(&self, order: Order) -> Result<(), Order> {
+        if self.orders_bytes.load(SeqCst) >= ORDERS_BYTES_MAX {
+            return Err(order);
+        }
+        self.send(Letter::Order(order));
+        Ok(())
+    }
+
+    /// An order of this size waits no longer.
+    pub(crate) fn taken(&self, bytes: usize) {
+        self.orders_bytes.fetch_sub(bytes, SeqCst);
     }
 
     /// From a shard, at the end of its turn: takes the batch unless the lane is full.

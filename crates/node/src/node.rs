@@ -23,6 +23,7 @@ use crate::links::{Links, Outside};
 use crate::mailbox::{self, Letter, Mailbox};
 use crate::shard_loop::{GATE, ShardLoop, WAKER};
 use crate::tap::Tap;
+use crate::upstairs::{Orders, Upstairs};
 
 /// What a server is made of.
 pub struct Setup {
@@ -44,6 +45,8 @@ pub struct Setup {
     pub authority: Arc<dyn Authority>,
     /// Hears what happens.
     pub tap: Arc<dyn Tap>,
+    /// The platform of devices; `None`: nothing is kept for one, and messages of devices go to topics alone.
+    pub upstairs: Option<Arc<dyn Upstairs>>,
     /// What the server stores in; `None`: it keeps everything in memory.
     pub store: Option<StoreSetup>,
 }
@@ -108,6 +111,7 @@ impl Node {
             setup.seed = store.numbers.seed;
         }
         let shared = Shared::new(setup.shards, &setup.limits, setup.seed, clock.now());
+        let shared = if setup.upstairs.is_some() { shared.with_upstairs() } else { shared };
         let shared = Arc::new(match &store {
             Some(store) => shared.with_store(&store.numbers, store.durability),
             None => shared,
@@ -131,6 +135,7 @@ impl Node {
             let outside = Outside {
                 tap: Arc::clone(&setup.tap),
                 authority: Arc::clone(&setup.authority),
+                upstairs: setup.upstairs.clone(),
                 desk: desk.clone(),
                 mailbox: Arc::clone(mailbox),
                 registry: poll.registry().try_clone()?,
@@ -222,6 +227,11 @@ impl Handle {
             silent.retain(|silent| *silent != shard);
         }
         silent
+    }
+
+    /// How to reach one shard.
+    pub(crate) fn mailbox(&self, shard: usize) -> Option<&Arc<Mailbox>> {
+        self.mailboxes.get(shard)
     }
 
     /// What the shards have in common.
@@ -320,5 +330,6 @@ fn assemble(
         clients_max: setup.clients_max,
         next_watch: Mono(0),
         stopping: None,
+        orders: Orders::new(),
     })
 }

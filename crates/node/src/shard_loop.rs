@@ -25,6 +25,7 @@ use crate::lobby;
 use crate::mailbox::Mailbox;
 use crate::tap::Notice;
 use crate::tape::reason_of;
+use crate::upstairs::Orders;
 
 /// The token of the mailbox's waker.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -59,6 +60,8 @@ pub(crate) struct ShardLoop {
     pub(crate) next_watch: Mono,
     /// Set by a graceful stop: the moment its patience ends.
     pub(crate) stopping: Option<Mono>,
+    /// What the platform wants.
+    pub(crate) orders: Orders,
 }
 
 /// Why frames are not taken any further from what was read.
@@ -105,6 +108,7 @@ impl ShardLoop {
         self.settle();
         // Another shard must not store what a message has led to before the message is in the store.
         self.seal();
+        self.links.hand_up_safe();
         self.post();
     }
 
@@ -127,6 +131,7 @@ impl ShardLoop {
     fn sleep_for(&self) -> Option<Duration> {
         let links = &self.links;
         let busy = self.shard.has_work()
+            || self.has_orders()
             || links.commits.as_ref().is_some_and(|commits| commits.is_open())
             || !(links.ready.is_empty()
                 && links.dirty.is_empty()
@@ -270,7 +275,7 @@ impl ShardLoop {
         let fed = framer.feed(input, |frame: Frame<'_>| {
             framed += frame.bytes.len();
             if !greeted && links.get(conn).is_some_and(Link::in_lobby) {
-                let home = lobby::home_of(frame, shards, seed).unwrap_or(me);
+                let home = lobby::home_of(frame, shards, seed, &*links.outside().authority).unwrap_or(me);
                 if home != me {
                     return ControlFlow::Break(Stop::Move(home, frame.bytes.to_vec()));
                 }
@@ -420,8 +425,8 @@ impl ShardLoop {
             && hexmq_broker::Sink::condition(&self.links) == Condition::Well
         {
             for conn in std::mem::take(&mut self.links.lane_waiters) {
-                if self.links.get(conn).is_some_and(|link| link.flags.paused && !link.flags.held) {
-                    self.shard.resumed(conn, self.links.now);
+                let waits = self.links.get(conn).is_some_and(|link| link.flags.paused && !link.flags.held);
+                if waits && self.shard.resumed(conn, self.links.now) {
                     hexmq_broker::Sink::resume(&mut self.links, conn);
                 }
             }

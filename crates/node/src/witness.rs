@@ -93,7 +93,7 @@ impl Witness {
             Event::ConnectIncomplete { peer, .. } => {
                 (peer, None, Grounds::Closed(CloseReason::ConnectIncomplete), None, None)
             }
-            Event::Disconnected { peer, client_identifier, version, reason, fault }
+            Event::Disconnected { peer, client_identifier, version, reason, fault, .. }
                 if is_about_bytes(reason, version.is_some()) =>
             {
                 (peer, client_identifier, Grounds::Closed(reason), fault, version)

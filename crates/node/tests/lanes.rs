@@ -92,6 +92,7 @@ fn a_lane_far_too_small_loses_nothing() {
         authority_threads: 1,
         authority: Arc::new(Open),
         tap: Arc::clone(&count) as Arc<dyn Tap>,
+        upstairs: None,
         store: None,
     };
     let node = Node::start(setup, &listeners).expect("started");

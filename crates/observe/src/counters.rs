@@ -102,6 +102,7 @@ mod tests {
         let counters = Counters::default();
         for _ in 0..3 {
             counters.count(&Event::MessageDropped {
+                namespace: hexmq_broker::Namespace::PLAIN,
                 client_identifier: "c",
                 topic: "t",
                 qos: hexmq_wire::QoS::AtMostOnce,

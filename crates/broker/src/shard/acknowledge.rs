@@ -1,10 +1,11 @@
 //! The acknowledgements of QoS 1 and 2 (section 4.3), in both directions.
 
 use hexmq_session::{AckError, Now};
-use hexmq_wire::{Ack, ControlPacket, PacketType, ReasonCode, Version};
+use hexmq_wire::{Ack, ControlPacket, Frame, PacketIdentifier, PacketType, ReasonCode, Version};
 
 use super::Shard;
-use crate::{ConnId, Event, Flow, Record, Sink};
+use crate::session::Outgoing;
+use crate::{ConnId, Event, Flow, Quirk, Record, SessionKey, Sink};
 
 impl Shard {
     /// A QoS 1 message is done. [V4 MQTT-4.3.2-1, V5 MQTT-4.3.2-4]
@@ -17,6 +18,9 @@ impl Shard {
                 self.residents.census.messages_in_flight -= 1;
                 self.residents.messages.release(outgoing.message);
                 self.residents.persist_done(slot, outgoing.place, out);
+                if let Some(token) = token_of(&outgoing).filter(|_| !ack.reason_code.is_error()) {
+                    out.acked(token);
+                }
                 self.pump(slot, now, out);
             }
             Err(_) => self.tell_unknown(conn, PacketType::Puback, ack, out),
@@ -38,6 +42,7 @@ impl Shard {
                     if accepted {
                         let (place, identifier) = (outgoing.place, ack.packet_identifier);
                         self.residents.persist_taken_over(slot, place, identifier, out);
+                        self.remember_token(slot, identifier, &outgoing);
                     } else {
                         self.residents.persist_done(slot, outgoing.place, out);
                     }
@@ -66,8 +71,19 @@ impl Shard {
 
     /// The client releases a QoS 2 message it sent. [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-11]
     /// [V5 MQTT-4.3.3-12, V5 MQTT-4.3.3-13, V5 U-3.7.2.1-2]
-    pub(super) fn pubrel(&mut self, conn: ConnId, ack: &Ack<'_>, out: &mut impl Sink) -> Flow {
-        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+    pub(super) fn pubrel(
+        &mut self,
+        conn: ConnId,
+        ack: &Ack<'_>,
+        frame: Frame<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        let Some(connected) = self.connected(conn) else { return Flow::Closed };
+        let (slot, zero) = (connected.session, connected.device.is_some() && has_zero_flags(frame));
+        if zero && let Some(flow) = self.pubrel_with_zero_flags(conn, slot, ack, now, out) {
+            return flow;
+        }
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
         let known = session.received.remove(ack.packet_identifier);
         let stored = session.stored.as_ref().map(|stored| stored.serial);
@@ -94,11 +110,59 @@ impl Shard {
             Ok(()) => {
                 self.residents.census.messages_in_flight -= 1;
                 self.residents.persist_completed(slot, ack.packet_identifier, out);
+                if !ack.reason_code.is_error() {
+                    self.tell_token(slot, ack.packet_identifier, out);
+                }
                 self.pump(slot, now, out);
             }
             Err(_) => self.tell_unknown(conn, PacketType::Pubcomp, ack, out),
         }
         Flow::Continue
+    }
+
+    /// A PUBREL with flags 0000: some firmware sends one with a fixed identifier where a PUBCOMP is due. `None`:
+    /// it is a PUBREL after all.
+    fn pubrel_with_zero_flags(
+        &mut self,
+        conn: ConnId,
+        slot: u32,
+        ack: &Ack<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Option<Flow> {
+        let manners = self.connected(conn)?.permit.manners();
+        let session = self.residents.sessions.at(slot)?;
+        if session.received.contains(ack.packet_identifier) {
+            return None;
+        }
+        let oldest = manners.pubrel_as_pubcomp.then(|| session.in_flight.awaiting_pubcomp()).flatten()?;
+        let connected = self.connected_mut(conn)?;
+        if !std::mem::replace(&mut connected.device.as_mut()?.quirk_told, true)
+            && let Some(SessionKey { namespace, identifier }) = self.key_of(conn)
+        {
+            let (namespace, client_identifier, quirk) = (*namespace, &**identifier, Quirk::PubrelAsPubcomp);
+            out.tell(Event::QuirkSurvived { namespace, client_identifier, quirk });
+        }
+        Some(self.pubcomp(conn, &Ack::success(oldest), now, out))
+    }
+
+    /// Whoever wants to hear of the acknowledgement of a QoS 2 message hears of PUBCOMP.
+    fn remember_token(&mut self, slot: u32, identifier: PacketIdentifier, outgoing: &Outgoing) {
+        if let Some(token) = token_of(outgoing)
+            && let Some(session) = self.residents.sessions.at_mut(slot)
+        {
+            session.rare().tokens.push((identifier, token));
+        }
+    }
+
+    fn tell_token(&mut self, slot: u32, identifier: PacketIdentifier, out: &mut impl Sink) {
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return };
+        let Some(rare) = &mut session.rare else { return };
+        if let Some(at) = rare.tokens.iter().position(|(waiting, _)| *waiting == identifier) {
+            let (_, token) = rare.tokens.swap_remove(at);
+            session.settle_rare();
+            out.acked(token);
+        }
     }
 
     /// 3.x has no way to say that an identifier is unknown.
@@ -117,4 +181,12 @@ impl Shard {
             out.tell(Event::UnknownAcknowledgement { client_identifier, packet, packet_identifier });
         }
     }
+}
+
+fn has_zero_flags(frame: Frame<'_>) -> bool {
+    frame.bytes.first().is_some_and(|first| first & 0x0F == 0)
+}
+
+fn token_of(outgoing: &Outgoing) -> Option<u64> {
+    outgoing.extra.as_ref().and_then(|extra| extra.token)
 }

@@ -27,7 +27,7 @@ impl Shard {
             return Flow::Closed;
         };
         let connect_bytes = waiting.connect.clone();
-        let identifier = waiting.identifier.clone();
+        let identifier = waiting.key.identifier.clone();
         // It was read before, so it is a CONNECT.
         let Ok(ControlPacket::Connect(connect)) =
             decode(Frame::new(&connect_bytes), Version::V5, &Leniency::default(), &mut Serve::default())

@@ -23,7 +23,7 @@ impl Shard {
         let connection = self.residents.connections.get(conn.slot, conn.generation)?;
         let (client_identifier, version) = match &connection.stage {
             Stage::AwaitingConnect => (None, None),
-            Stage::Authenticating(waiting) => (Some(&*waiting.identifier), None),
+            Stage::Authenticating(waiting) => (Some(&*waiting.key.identifier), None),
             Stage::Connected(connected) => (self.client_identifier(conn), Some(connected.version)),
         };
         Some(Caller { peer: &connection.peer, client_identifier, version })

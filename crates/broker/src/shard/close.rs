@@ -7,7 +7,8 @@ use super::Shard;
 use crate::connection::{Connected, Connection, Stage, Will};
 use crate::message::MessageId;
 use crate::session::{DelayedWill, Expiry, Outgoing};
-use crate::{CloseReason, ConnId, DropReason, Event, Flow, SessionRef, Sink};
+use crate::uplink::take_will_note;
+use crate::{CloseReason, ConnId, DropReason, Event, Flow, Namespace, SessionKey, SessionRef, Sink};
 use hexmq_topic::SubscriptionFilter;
 
 impl Shard {
@@ -104,17 +105,28 @@ impl Shard {
         let Stage::Connected(connected) = stage else {
             // A refusal has told its own event.
             if reason != CloseReason::Refused && reason != CloseReason::ConnectIncomplete {
-                let (client_identifier, version) = (None, None);
-                out.tell(Event::Disconnected { peer: &peer, client_identifier, version, reason, fault });
+                out.tell(Event::Disconnected {
+                    peer: &peer,
+                    namespace: Namespace::PLAIN,
+                    client_identifier: None,
+                    version: None,
+                    reason,
+                    fault,
+                });
             }
             return;
         };
         self.count_connected(-1);
         if let Some(session) = self.residents.sessions.at_mut(connected.session) {
             session.conn = None;
-            let client_identifier = Some(&*session.key.identifier);
-            let version = Some(connected.version);
-            out.tell(Event::Disconnected { peer: &peer, client_identifier, version, reason, fault });
+            out.tell(Event::Disconnected {
+                peer: &peer,
+                namespace: session.key.namespace,
+                client_identifier: Some(&session.key.identifier),
+                version: Some(connected.version),
+                reason,
+                fault,
+            });
             session.show_room();
         }
         self.leave(connected, now, out);
@@ -171,8 +183,11 @@ impl Shard {
     ) {
         // Copied while it is routed: routing may keep it anew.
         let stored = self.residents.messages.get(will);
-        let (topic, properties, payload): (String, Vec<u8>, Vec<u8>) =
+        let (topic, mut properties, payload): (String, Vec<u8>, Vec<u8>) =
             (stored.topic.into(), stored.properties.into(), stored.payload.into());
+        let session = self.residents.sessions.at(slot);
+        let is_device = session.is_some_and(|session| session.key.namespace.product().is_some());
+        let device = is_device.then(|| take_will_note(&mut properties)).flatten();
         let publisher = Some(self.session_ref(slot));
         let expires_at = expiry_s.map(|seconds| now.wall.plus_s(seconds.into()));
         let message = crate::Message {
@@ -186,7 +201,10 @@ impl Shard {
         if let Some(session) = self.residents.sessions.at(slot) {
             out.tell(Event::WillPublished { client_identifier: &session.key.identifier, topic: &topic });
         }
-        self.publish_message(&message, now, out);
+        match device {
+            None => self.publish_message(&message, now, out),
+            Some((reach, product)) => self.publish_will_of_device(slot, &product, reach, &message, now, out),
+        }
         self.residents.messages.release(will);
         self.persist_will_gone(slot, out);
     }
@@ -226,7 +244,7 @@ impl Shard {
         self.directory.remove(slot, &session.key);
         for filter in session.subscriptions.take_all() {
             if let Ok(filter) = SubscriptionFilter::parse(&filter) {
-                self.shared.index.unsubscribe(session.key.namespace, filter, me);
+                self.shared.index.unsubscribe(session.key.namespace.topics(), filter, me);
                 self.count_subscription(filter.share_name.is_some(), false);
             }
         }
@@ -247,19 +265,27 @@ impl Shard {
         }
         out.tell(Event::SessionEnded { client_identifier: &session.key.identifier, expired });
         for orphan in orphans {
-            self.bequeath(&session.key.identifier, me, orphan, now, out);
+            self.bequeath(&session.key, me, orphan, now, out);
         }
     }
 
     /// A message a session could not take: another member of its shared subscription gets it.
     /// [V5 U-4.8.2-5]
-    fn bequeath(&mut self, heir_of: &str, me: SessionRef, orphan: Outgoing, now: Now, out: &mut impl Sink) {
+    fn bequeath(
+        &mut self,
+        heir_of: &SessionKey,
+        me: SessionRef,
+        orphan: Outgoing,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
         let group = orphan.extra.as_ref().map_or(0, |extra| extra.group);
         let stored = self.residents.messages.get(orphan.message);
         if group == 0 {
             self.residents.census.publish_dropped += 1;
             out.tell(Event::MessageDropped {
-                client_identifier: heir_of,
+                namespace: heir_of.namespace,
+                client_identifier: &heir_of.identifier,
                 topic: stored.topic,
                 qos: orphan.qos,
                 reason: DropReason::SessionEnded,

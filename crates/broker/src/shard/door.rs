@@ -10,9 +10,10 @@ use hexmq_wire::{
 use super::{Serve, Shard, is_connect};
 use crate::connection::{Aliases, Authenticating, Authentication, Connected, Reauthentication, Stage, Will};
 use crate::session::{Expiry, Session};
+use crate::uplink::note_will;
 use crate::{
     Answer, AuthStep, CloseReason, Condition, ConnId, Event, Flow, HoldId, Message, Namespace, Permit,
-    Question, Refusal, SessionKey, Sink, home,
+    Question, Reach, Refusal, SessionKey, Sink, home,
 };
 
 /// Bytes of a CONNACK of 5.0 without properties.
@@ -38,27 +39,31 @@ impl Shard {
                 return Flow::Closed;
             }
         };
+        let claimed = out.claim(&connect);
         if let Some(fault) = serve.survived {
-            out.tell(Event::ViolationSurvived { client_identifier: connect.client_identifier, fault });
+            let namespace = claimed.as_ref().map_or(Namespace::PLAIN, |key| key.namespace);
+            let client_identifier = connect.client_identifier;
+            out.tell(Event::ViolationSurvived { namespace, client_identifier, fault });
         }
-        if let Err(refusal) = self.admissible(&connect) {
+        if let Err(refusal) = self.admissible(&connect, claimed.as_ref()) {
             self.refuse(conn, &connect, refusal, now, out);
             return Flow::Closed;
         }
-        let identifier: Box<str> = match connect.client_identifier {
-            "" => self.assign_identifier(),
-            sent => sent.into(),
-        };
-        self.ask_at_door(conn, &connect, identifier, frame, AuthStep::Connect, now, out)
+        let key = claimed.unwrap_or_else(|| self.assign_key());
+        self.ask_at_door(conn, &connect, key, frame, AuthStep::Connect, now, out)
     }
 
     /// What can be said without knowing who it is.
     /// Any other identifier is as good as the next. [V4 MQTT-3.1.3-5, V4 MQTT-3.1.3-9, V5 MQTT-3.1.3-5]
-    fn admissible(&self, connect: &Connect<'_>) -> Result<(), Refusal> {
+    fn admissible(&self, connect: &Connect<'_>, claimed: Option<&SessionKey>) -> Result<(), Refusal> {
         if self.stopping {
             return Err(Refusal::ServerShuttingDown);
         }
-        if connect.client_identifier.is_empty() {
+        // Whose sessions live elsewhere was taken for somebody else in the lobby: products come and go meanwhile.
+        if claimed.is_some_and(|key| home(key, self.shared.shards, self.shared.seed) != self.id) {
+            return Err(Refusal::ServerUnavailable);
+        }
+        if claimed.is_none() {
             match connect.version {
                 // 3.1 wants 1 to 23 characters.
                 Version::V3 => return Err(Refusal::ClientIdentifierNotValid),
@@ -68,8 +73,12 @@ impl Shard {
                 Version::V4 | Version::V5 => {}
             }
         }
+        // What a device may publish is known when it is known who it is.
+        let plain = claimed.is_none_or(|key| key.namespace == Namespace::PLAIN);
         match connect.will {
-            Some(will) if !Permit::default().may_publish(will.topic) => Err(Refusal::NotAuthorized),
+            Some(will) if plain && Permit::default().may_publish(will.topic).is_none() => {
+                Err(Refusal::NotAuthorized)
+            }
             Some(will) if self.too_deep(will.topic) => Err(Refusal::TopicNameInvalid),
             _ => Ok(()),
         }
@@ -83,7 +92,7 @@ impl Shard {
 
     /// A Client Identifier nobody else has, whose session is at home on this shard.
     /// [V5 MQTT-3.1.3-7]
-    fn assign_identifier(&mut self) -> Box<str> {
+    fn assign_key(&mut self) -> SessionKey {
         loop {
             let mut identifier = String::with_capacity(21);
             // Writing to a String does not fail.
@@ -92,7 +101,7 @@ impl Shard {
             if home(&key, self.shared.shards, self.shared.seed) == self.id
                 && self.directory.find(&key, &self.residents.sessions).is_none()
             {
-                return key.identifier;
+                return key;
             }
         }
     }
@@ -104,7 +113,7 @@ impl Shard {
         &mut self,
         conn: ConnId,
         connect: &Connect<'_>,
-        identifier: Box<str>,
+        key: SessionKey,
         frame: Frame<'_>,
         step: AuthStep,
         now: Now,
@@ -114,7 +123,11 @@ impl Shard {
         let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else {
             return Flow::Closed;
         };
-        let (client_identifier, user_name) = (&*identifier, connect.user_name);
+        let user_name = connect.user_name;
+        let client_identifier = match connect.client_identifier {
+            "" => &*key.identifier,
+            sent => sent,
+        };
         let peer = &connection.peer;
         let question = match connect.properties.authentication_method() {
             Some(method) => Question::Authenticate {
@@ -126,10 +139,12 @@ impl Shard {
                 peer,
             },
             None => Question::WhoIs {
+                key: &key,
                 client_identifier,
                 user_name,
                 password: connect.password,
                 version: connect.version,
+                keep_alive_s: connect.keep_alive_s,
                 peer,
             },
         };
@@ -140,7 +155,7 @@ impl Shard {
             connection.paused = answer.is_none();
             connection.stage = Stage::Authenticating(Box::new(Authenticating {
                 connect: frame.bytes.into(),
-                identifier,
+                key,
                 serial,
                 maximum_packet_size: connect.properties.maximum_packet_size().unwrap_or(u32::MAX),
             }));
@@ -154,7 +169,7 @@ impl Shard {
         }
         match answer {
             Some(Answer::Admit { permit, data }) => {
-                self.admit(conn, connect, identifier, permit, data.as_deref(), now, out);
+                self.admit(conn, connect, &key, permit, data.as_deref(), now, out);
                 if self.connected(conn).is_some() { Flow::Continue } else { Flow::Closed }
             }
             Some(Answer::Refuse(refusal)) => {
@@ -185,7 +200,7 @@ impl Shard {
         };
         match answer {
             Answer::Admit { permit, data } => {
-                self.admit(conn, &connect, waiting.identifier, permit, data.as_deref(), now, out);
+                self.admit(conn, &connect, &waiting.key, permit, data.as_deref(), now, out);
             }
             Answer::Refuse(refusal) => self.refuse(conn, &connect, refusal, now, out),
             Answer::Challenge { .. } => {}
@@ -198,20 +213,27 @@ impl Shard {
         &mut self,
         conn: ConnId,
         connect: &Connect<'_>,
-        identifier: Box<str>,
+        key: &SessionKey,
         permit: Permit,
         data: Option<&[u8]>,
         now: Now,
         out: &mut impl Sink,
     ) {
-        let key = SessionKey { namespace: Namespace::PLAIN, identifier };
-        if out.condition() == Condition::Stuck && self.needs_store(&key, connect) {
+        let will_reach = match connect.will.map(|will| self.reach(&permit, will.topic)) {
+            None => Reach::Topics,
+            Some(Some(reach)) => reach,
+            Some(None) => {
+                self.refuse(conn, connect, Refusal::NotAuthorized, now, out);
+                return;
+            }
+        };
+        if out.condition() == Condition::Stuck && self.needs_store(key, connect) {
             self.refuse(conn, connect, Refusal::ServerUnavailable, now, out);
             return;
         }
         self.residents.persisted = false;
-        let (session, session_present) = self.claim_session(&key, connect, now, out);
-        let connected = self.connected_from(connect, session, permit, out);
+        let (session, session_present) = self.claim_session(key, connect, now, out);
+        let connected = self.connected_from(connect, key, session, permit, will_reach, out);
         let keep_alive_s = connected.keep_alive_s;
         // While the store cannot write, who takes up a stored session is let in all the same: that is all that can
         // happen then, and the session loses nothing by it.
@@ -223,6 +245,7 @@ impl Shard {
         connection.stage = Stage::Connected(connected);
         out.tell(Event::Connected {
             peer: &connection.peer,
+            namespace: key.namespace,
             client_identifier: &key.identifier,
             user_name: connect.user_name,
             version: connect.version,
@@ -235,7 +258,7 @@ impl Shard {
         }
         self.count_connected(1);
         self.residents.census.connects_accepted += 1;
-        if !self.accept(conn, connect, &key, session, session_present, data, out) {
+        if !self.accept(conn, connect, key, session, session_present, data, out) {
             // The client's Maximum Packet Size has no room for the CONNACK, and without one there
             // is no connection, nor a Will. [V5 MQTT-3.1.2-24, V5 MQTT-3.2.0-1]
             self.drop_will(conn, out);
@@ -245,6 +268,7 @@ impl Shard {
         if let Some(session) = self.residents.sessions.at_mut(session) {
             session.conn = Some(conn.slot);
         }
+        self.greet(conn, session, now, out);
         self.pump(session, now, out);
     }
 
@@ -306,16 +330,21 @@ impl Shard {
     fn connected_from(
         &mut self,
         connect: &Connect<'_>,
+        key: &SessionKey,
         session: u32,
         permit: Permit,
+        will_reach: Reach,
         out: &mut impl Sink,
     ) -> Connected {
         let properties = connect.properties;
         let will = connect.will.map(|will| {
             let mut forwarded = Vec::new();
             will.properties.copy_forwarded(&mut forwarded);
+            if let Some(device) = &permit.device {
+                note_will(&device.product, will_reach, &mut forwarded);
+            }
             let message = Message {
-                namespace: Namespace::PLAIN,
+                namespace: key.namespace.topics(),
                 topic: will.topic,
                 properties: &forwarded,
                 payload: will.payload,
@@ -339,8 +368,11 @@ impl Shard {
         Connected {
             session,
             version: connect.version,
+            topics: key.namespace.topics(),
+            leniency: permit.manners().leniency(),
             keep_alive_s,
             maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
+            device: permit.device.is_some().then(Box::default),
             permit,
             problem_information: properties.request_problem_information() != Some(0),
             session_ends_with_connection: properties.session_expiry_interval().unwrap_or(0) == 0,

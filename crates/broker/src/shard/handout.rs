@@ -85,7 +85,7 @@ impl Shard {
             self.thaw(slot, granted, messages, out);
             return Slice::Blocked;
         }
-        let namespace = session.key.namespace;
+        let namespace = session.key.namespace.topics();
         let conn = ConnId { slot: conn, generation: self.residents.connections.generation(conn) };
         if out.output_len(conn) >= OUTPUT_MARK_BYTES {
             return Slice::Full;

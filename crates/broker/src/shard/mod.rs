@@ -5,6 +5,7 @@ mod authenticate;
 mod callers;
 mod close;
 mod connack;
+mod device;
 mod door;
 mod handout;
 mod keep;
@@ -13,6 +14,7 @@ mod restore;
 mod subscribe;
 mod sys;
 mod timers;
+mod uplink;
 
 use std::sync::Arc;
 
@@ -30,12 +32,13 @@ use crate::store_side::Serials;
 use crate::wheel::Wheel;
 use crate::{
     Answer, Audience, Batch, Census, CloseReason, ConnId, Event, FetchKind, Fetched, Flow, Forwarded, HoldId,
-    Limits, Peer, Record, SessionRef, ShardId, Shared, Sink,
+    Limits, Peer, Record, SessionKey, SessionRef, ShardId, Shared, Sink,
 };
 pub use callers::Caller;
 pub use restore::{Restore, Restorer};
 use sys::Sys;
 use timers::Timer;
+use uplink::Inboxes;
 
 /// How a network connection ended, seen from the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +70,12 @@ pub struct Shard {
     serial: u32,
     handouts_wait: bool,
     stopping: bool,
+    inboxes: Inboxes,
     /// Scratch: forwarded properties, and a topic that an alias stands for.
     properties: Vec<u8>,
     topic: String,
+    /// Scratch: where a message of a device is shown.
+    raw_topic: String,
 }
 
 impl Shard {
@@ -91,8 +97,10 @@ impl Shard {
             serial: 0,
             handouts_wait: false,
             stopping: false,
+            inboxes: Inboxes::default(),
             properties: Vec::new(),
             topic: String::new(),
+            raw_topic: String::new(),
             shared,
         };
         shard.start_timers(now);
@@ -155,8 +163,8 @@ impl Shard {
             Stage::AwaitingConnect => self.knock(conn, frame, now, out),
             Stage::Authenticating(_) => self.receive_authenticating(conn, frame, now, out),
             Stage::Connected(connected) => {
-                let version = connected.version;
-                match self.receive_connected(conn, version, frame, now, out) {
+                let (version, leniency) = (connected.version, connected.leniency);
+                match self.receive_connected(conn, version, leniency, frame, now, out) {
                     Flow::Continue => self.choke(conn, out),
                     flow => flow,
                 }
@@ -184,16 +192,18 @@ impl Shard {
         &mut self,
         conn: ConnId,
         version: Version,
+        leniency: Leniency,
         frame: Frame<'_>,
         now: Now,
         out: &mut impl Sink,
     ) -> Flow {
         let mut serve = Serve::default();
-        let decoded = decode(frame, version, &Leniency::default(), &mut serve);
+        let decoded = decode(frame, version, &leniency, &mut serve);
         if let Some(fault) = serve.survived
-            && let Some(client_identifier) = self.client_identifier(conn)
+            && let Some(SessionKey { namespace, identifier }) = self.key_of(conn)
         {
-            out.tell(Event::ViolationSurvived { client_identifier, fault });
+            let (namespace, client_identifier) = (*namespace, &**identifier);
+            out.tell(Event::ViolationSurvived { namespace, client_identifier, fault });
         }
         let packet = match decoded {
             Ok(packet) => packet,
@@ -207,10 +217,16 @@ impl Shard {
                 | ControlPacket::Unsubscribe(_)
         );
         let flow = match packet {
-            ControlPacket::Publish(publish) => self.publish(conn, &publish, now, out),
+            ControlPacket::Publish(publish) => {
+                let flow = self.publish(conn, &publish, now, out);
+                if self.inboxes.hold {
+                    self.hold_uplink(conn, frame, publish.payload.len(), now);
+                }
+                flow
+            }
             ControlPacket::Puback(ack) => self.puback(conn, &ack, now, out),
             ControlPacket::Pubrec(ack) => self.pubrec(conn, &ack, now, out),
-            ControlPacket::Pubrel(ack) => self.pubrel(conn, &ack, out),
+            ControlPacket::Pubrel(ack) => self.pubrel(conn, &ack, frame, now, out),
             ControlPacket::Pubcomp(ack) => self.pubcomp(conn, &ack, now, out),
             ControlPacket::Subscribe(subscribe) => self.subscribe(conn, &subscribe, now, out),
             ControlPacket::Unsubscribe(unsubscribe) => self.unsubscribe(conn, &unsubscribe, now, out),
@@ -303,12 +319,21 @@ impl Shard {
         }
     }
 
-    /// The driver reads this connection again after a full lane had stopped it.
-    pub fn resumed(&mut self, conn: ConnId, now: Now) {
-        if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) {
-            connection.paused = false;
-            connection.last_heard = now.mono;
+    /// The driver would read this connection again after a full lane or the store had stopped it. False: it is
+    /// not to be read yet, for another reason.
+    pub fn resumed(&mut self, conn: ConnId, now: Now) -> bool {
+        if self.holds_uplink(conn).is_some() {
+            return false;
         }
+        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else {
+            return false;
+        };
+        if connection.choked {
+            return false;
+        }
+        connection.paused = false;
+        connection.last_heard = now.mono;
+        true
     }
 
     /// Messages from another shard.
@@ -336,6 +361,10 @@ impl Shard {
         let slot = fetched.session.slot;
         match fetched.what {
             FetchKind::Queue if self.residents.take_in(fetched, now.mono) => {
+                if self.inboxes.holds(slot) {
+                    self.hand_up(out);
+                    return;
+                }
                 self.residents.bound_queue(slot, out);
                 self.pump(slot, now, out);
             }
@@ -376,7 +405,9 @@ impl Shard {
     pub fn census(&self) -> Census {
         let residents = &self.residents;
         let mut census = residents.census;
-        census.sessions = residents.sessions.len() as u64;
+        census.sessions = (residents.sessions.len() - self.inboxes.len()) as u64;
+        census.messages_queued = census.messages_queued.saturating_sub(self.uplinks_queued());
+        (census.uplinks_waiting, census.uplinks_waiting_bytes) = self.uplinks_kept();
         census.messages_stored = residents.messages.len();
         census.messages_stored_bytes = residents.messages.bytes();
         census
@@ -385,6 +416,11 @@ impl Shard {
     fn client_identifier(&self, conn: ConnId) -> Option<&str> {
         let slot = self.session_of(conn)?;
         Some(&self.residents.sessions.at(slot)?.key.identifier)
+    }
+
+    fn key_of(&self, conn: ConnId) -> Option<&SessionKey> {
+        let slot = self.session_of(conn)?;
+        Some(&self.residents.sessions.at(slot)?.key)
     }
 
     fn session_of(&self, conn: ConnId) -> Option<u32> {

@@ -10,8 +10,8 @@ use crate::matches::{Elsewhere, Receiver, Whose};
 use crate::retained::{RetainedMessage, Stored};
 use crate::store_side::Serials;
 use crate::{
-    Audience, CloseReason, Condition, ConnId, Destination, Event, Flow, Forwarded, Message, Namespace,
-    Record, Serial, SessionRef, Sink,
+    Audience, CloseReason, Condition, ConnId, Destination, Event, Flow, Forwarded, Message, Permit, Reach,
+    Record, Serial, SessionKey, SessionRef, Sink,
 };
 
 /// What routing found.
@@ -20,7 +20,7 @@ pub(super) struct Routed {
     /// Somebody has a matching subscription.
     matched: bool,
     /// A lane it went into is full.
-    congested: bool,
+    pub(super) congested: bool,
 }
 
 /// How often a shared message may go on to another shard for want of a living member.
@@ -117,7 +117,14 @@ impl Shard {
         out: &mut impl Sink,
     ) -> Result<Flow, Breach> {
         let Some(connected) = self.connected(conn) else { return Ok(Flow::Closed) };
-        let (slot, version, permit) = (connected.session, connected.version, connected.permit);
+        let (slot, version, topics) = (connected.session, connected.version, connected.topics);
+        let reach = self.reach(&connected.permit, topic);
+        let device = connected.permit.device.clone();
+        if reach.is_some_and(Reach::goes_up)
+            && let Some(flow) = self.uplink_refused(conn, slot, version, publish, out)
+        {
+            return Ok(flow);
+        }
         if !self.take_over_identifier(slot, version, publish)? {
             // [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-10] A repetition: answered, not delivered again.
             self.acknowledge(conn, publish, ReasonCode::Success, Properties::EMPTY, out);
@@ -127,10 +134,10 @@ impl Shard {
             self.refuse_publish(conn, slot, version, publish, topic, ReasonCode::TopicNameInvalid, out);
             return Ok(Flow::Continue);
         }
-        if !permit.may_publish(topic) {
+        let Some(reach) = reach else {
             self.refuse_publish(conn, slot, version, publish, topic, ReasonCode::NotAuthorized, out);
             return Ok(Flow::Continue);
-        }
+        };
         properties.clear();
         let mut expires_at = None;
         if !publish.properties.is_empty() {
@@ -139,7 +146,7 @@ impl Shard {
             expires_at = interval.map(|seconds| now.wall.plus_s(seconds.into()));
         }
         let message = Message {
-            namespace: Namespace::PLAIN,
+            namespace: topics,
             topic,
             properties,
             payload: publish.payload,
@@ -149,16 +156,20 @@ impl Shard {
             publisher: Some(self.session_ref(slot)),
         };
         let answers = version == Version::V5 && message.qos != QoS::AtMostOnce;
-        if answers && out.condition() == Condition::Stuck && self.would_persist(slot, &message) {
+        if answers && out.condition() == Condition::Stuck && self.would_persist(slot, &message, reach) {
             return Ok(self.refuse_for_room(conn, slot, publish, &"the store cannot write", out));
         }
         let mut serial = None;
-        if message.retain && !self.retain(&message, &mut serial, out) && answers {
+        let retains = message.retain && reach.is_routed();
+        if retains && !self.retain(&message, &mut serial, out) && answers {
             let why = "the server keeps no further retained messages";
             return Ok(self.refuse_for_room(conn, slot, publish, &why, out));
         }
         self.persist_incoming(slot, publish, out);
-        let routed = self.route(&message, serial, now, out);
+        let routed = match device {
+            None => self.route(&message, serial, now, out),
+            Some(device) => self.publish_of_device(slot, &device.product, &message, serial, reach, now, out),
+        };
         let nobody = !routed.matched && version == Version::V5;
         let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
         self.acknowledge(conn, publish, code, Properties::EMPTY, out);
@@ -171,8 +182,42 @@ impl Shard {
         Ok(Flow::Continue)
     }
 
+    /// Who gets what is published to this topic. Without a platform nothing goes there.
+    #[inline]
+    pub(super) fn reach(&self, permit: &Permit, topic: &str) -> Option<Reach> {
+        match permit.may_publish(topic) {
+            Some(Reach::Platform) if !self.shared.upstairs => None,
+            Some(Reach::Both) if !self.shared.upstairs => Some(Reach::Topics),
+            reach => reach,
+        }
+    }
+
+    /// A message of a device: to the platform, to subscribers, and to those who watch its product.
+    #[allow(clippy::too_many_arguments, reason = "a message, whose it is and how far it goes")]
+    pub(super) fn publish_of_device(
+        &mut self,
+        slot: u32,
+        product: &str,
+        message: &Message<'_>,
+        serial: Option<Serial>,
+        reach: Reach,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Routed {
+        if reach.goes_up() {
+            self.uplink(slot, message, now, out);
+        }
+        let mut routed = Routed { matched: reach.goes_up(), congested: false };
+        if reach.is_routed() {
+            let Routed { matched, congested } = self.route(message, serial, now, out);
+            routed = Routed { matched: routed.matched || matched, congested };
+        }
+        routed.congested |= self.mirror(product, message, now, out);
+        routed
+    }
+
     /// There is no room for a message; nobody gets it.
-    fn refuse_for_room(
+    pub(super) fn refuse_for_room(
         &mut self,
         conn: ConnId,
         slot: u32,
@@ -188,9 +233,9 @@ impl Shard {
     }
 
     /// Whether taking this message over would change durable state.
-    fn would_persist(&mut self, slot: u32, message: &Message<'_>) -> bool {
+    fn would_persist(&mut self, slot: u32, message: &Message<'_>, reach: Reach) -> bool {
         let incoming = message.qos == QoS::ExactlyOnce && self.residents.stored_serial(slot).is_some();
-        if incoming || message.retain {
+        if incoming || message.retain || reach.goes_up() {
             return self.residents.serials.is_some();
         }
         let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
@@ -275,8 +320,8 @@ impl Shard {
         reason: ReasonCode,
         out: &mut impl Sink,
     ) {
-        if let Some(client_identifier) = self.client_identifier(conn) {
-            out.tell(Event::PublishDenied { client_identifier, topic });
+        if let Some(SessionKey { namespace, identifier }) = self.key_of(conn) {
+            out.tell(Event::PublishDenied { namespace: *namespace, client_identifier: identifier, topic });
         }
         if version != Version::V5 {
             self.acknowledge(conn, publish, ReasonCode::Success, Properties::EMPTY, out);
@@ -285,7 +330,7 @@ impl Shard {
         self.release_identifier(slot, publish);
         let why = match reason {
             ReasonCode::TopicNameInvalid => "the topic has more levels than the server allows",
-            _ => "topics that begin with $ belong to the server",
+            _ => "this client may not publish to that topic",
         };
         let mut words = PropertiesBuf::new();
         self.residents.explain(conn, 0, &why, &mut words);
@@ -299,6 +344,23 @@ impl Shard {
             self.retain(message, &mut serial, out);
         }
         self.route(message, serial, now, out);
+    }
+
+    /// The same for the Will of a device.
+    pub(super) fn publish_will_of_device(
+        &mut self,
+        slot: u32,
+        product: &str,
+        reach: Reach,
+        message: &Message<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let mut serial = None;
+        if message.retain && reach.is_routed() {
+            self.retain(message, &mut serial, out);
+        }
+        self.publish_of_device(slot, product, message, serial, reach, now, out);
     }
 
     /// Sets or clears the retained message of the topic; false if there is no room for it.

@@ -13,8 +13,8 @@ use crate::matches::{Receiver, Whose};
 use crate::retained::RetainedMessage;
 use crate::session::{DelayedWill, Expiry, Held, Session, Stored, Tail};
 use crate::{
-    Answer, Batch, CloseReason, ConnId, Destination, Event, HoldId, Message, Partial, Question, Record,
-    RecordReader, ShardId, Shared, Sink, StoredRetained, StoredSession, StoredTransit, StoredWill,
+    Answer, Batch, CloseReason, ConnId, Destination, Event, HoldId, Message, Namespace, Partial, Question,
+    Record, RecordReader, ShardId, Shared, Sink, StoredRetained, StoredSession, StoredTransit, StoredWill,
 };
 
 /// Takes what a store gives back. First all sessions, then all retained messages, then what was on its
@@ -122,7 +122,9 @@ impl Shard {
         if let Some(will) = &stored.will {
             self.restore_will(slot, will, now);
         }
-        if expiry == Expiry::AtOnce {
+        if stored.key.namespace == Namespace::INBOX {
+            self.restore_inbox(slot, now);
+        } else if expiry == Expiry::AtOnce {
             // It was to end with its connection, which the server has taken with it.
             self.end_session(slot, false, now, out);
         } else {
@@ -148,7 +150,7 @@ impl Shard {
                 stored: true,
                 room,
             };
-            self.shared.index.subscribe(stored.key.namespace, filter, entry);
+            self.shared.index.subscribe(stored.key.namespace.topics(), filter, entry);
             self.count_subscription(shared, true);
         }
     }
@@ -206,6 +208,7 @@ impl Shard {
                     retain: *retain_as_published && message.retain,
                     subscription_identifiers,
                     group: 0,
+                    token: None,
                 };
                 if was_there && terms.qos != QoS::AtMostOnce {
                     self.residents.append(*slot, &terms, &mut outbound, out);
@@ -220,6 +223,7 @@ impl Shard {
                 retain: chosen.retain_as_published && message.retain,
                 subscription_identifiers: chosen.subscription_identifier.as_slice(),
                 group,
+                token: None,
             };
             if terms.qos != QoS::AtMostOnce {
                 self.residents.append(chosen.session.slot, &terms, &mut outbound, out);

@@ -5,15 +5,15 @@ use std::num::NonZeroU32;
 use hexmq_session::Now;
 use hexmq_topic::SubscriptionFilter;
 use hexmq_wire::{
-    ControlPacket, Properties, PropertiesBuf, ReasonCode, RetainHandling, Suback, Subscribe, Subscription,
-    Unsuback, Unsubscribe, Version,
+    ControlPacket, Properties, PropertiesBuf, QoS, ReasonCode, RetainHandling, Suback, Subscribe,
+    Subscription, Unsuback, Unsubscribe, Version,
 };
 
 use super::Shard;
 use crate::index::{NewEntry, Subscribed};
 use crate::retained::Cursor;
 use crate::session::{Granted, Handout, Held};
-use crate::{CloseReason, Condition, ConnId, Event, Flow, Namespace, Record, Sink};
+use crate::{CloseReason, Condition, ConnId, Event, Flow, Record, SessionKey, Sink};
 
 impl Shard {
     /// [V4 MQTT-3.8.4-1, V4 MQTT-3.8.4-4, V4 MQTT-3.8.4-5, V5 MQTT-3.8.4-1, V5 MQTT-3.8.4-5, V5 MQTT-3.8.4-6]
@@ -26,7 +26,7 @@ impl Shard {
         out: &mut impl Sink,
     ) -> Flow {
         let Some(connected) = self.connected(conn) else { return Flow::Closed };
-        let (slot, version, permit) = (connected.session, connected.version, connected.permit);
+        let (slot, version) = (connected.session, connected.version);
         let malformed =
             |subscription: Subscription<'_>| SubscriptionFilter::parse(subscription.topic_filter).is_err();
         if subscribe.subscriptions.iter().any(malformed) {
@@ -41,16 +41,17 @@ impl Shard {
             let filter = subscription.topic_filter;
             let granted = if self.too_deep(filter) {
                 Err(ReasonCode::TopicFilterInvalid)
-            } else if !permit.may_subscribe(unshared(filter)) {
+            } else if !self.connected(conn).is_some_and(|who| who.permit.may_subscribe(unshared(filter))) {
                 Err(ReasonCode::NotAuthorized)
             } else {
-                self.grant(slot, &subscription, identifier, out)
+                self.grant(conn, slot, &subscription, identifier, out)
             };
             codes.push(match granted {
-                Ok(()) => subscription.options.qos as u8,
+                Ok(granted) => granted as u8,
                 Err(reason) => {
-                    if let Some(client_identifier) = self.client_identifier(conn) {
-                        out.tell(Event::SubscriptionDenied { client_identifier, filter, reason });
+                    if let Some(SessionKey { namespace, identifier }) = self.key_of(conn) {
+                        let (namespace, client_identifier) = (*namespace, &**identifier);
+                        out.tell(Event::SubscriptionDenied { namespace, client_identifier, filter, reason });
                     }
                     refusal = Some(why_refused(reason));
                     // [V4 MQTT-3.9.3-2] 3.x has one code for all refusals.
@@ -81,13 +82,20 @@ impl Shard {
     /// [V5 U-4.8.1-1, V5 U-4.8.2-6]
     fn grant(
         &mut self,
+        conn: ConnId,
         slot: u32,
         subscription: &Subscription<'_>,
         identifier: Option<NonZeroU32>,
         out: &mut impl Sink,
-    ) -> Result<(), ReasonCode> {
+    ) -> Result<QoS, ReasonCode> {
         let me = self.session_ref(slot);
-        let (text, options) = (subscription.topic_filter, subscription.options);
+        let (text, mut options) = (subscription.topic_filter, subscription.options);
+        let connected = self.connected_mut(conn).ok_or(ReasonCode::UnspecifiedError)?;
+        options.qos = connected.permit.manners().grant(options.qos);
+        let namespace = connected.topics;
+        if let Some(device) = &mut connected.device {
+            device.unsubscribed.retain(|filter| **filter != *text);
+        }
         let filter = SubscriptionFilter::parse(text).map_err(|_| ReasonCode::TopicFilterInvalid)?;
         let most = self.residents.limits.subscriptions_per_session as usize;
         let seed = self.shared.seed;
@@ -110,7 +118,7 @@ impl Shard {
             stored: stored.is_some(),
             room,
         };
-        let subscribed = self.shared.index.subscribe(Namespace::PLAIN, filter, entry);
+        let subscribed = self.shared.index.subscribe(namespace, filter, entry);
         let new = subscribed == Subscribed::New;
         // [V5 MQTT-3.3.1-9, V5 MQTT-3.3.1-10, V5 MQTT-3.3.1-11] Shared subscriptions get no retained
         // messages (5.0 section 4.8.2).
@@ -141,7 +149,7 @@ impl Shard {
             let record = Record::Subscribed { session, filter: text, options, identifier };
             self.residents.persist(&record, out);
         }
-        Ok(())
+        Ok(options.qos)
     }
 
     /// [V4 MQTT-3.10.4-1, V4 MQTT-3.10.4-2, V4 MQTT-3.10.4-4, V4 MQTT-3.10.4-5, V4 MQTT-3.10.4-6]
@@ -156,7 +164,8 @@ impl Shard {
         now: Now,
         out: &mut impl Sink,
     ) -> Flow {
-        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+        let Some(connected) = self.connected(conn) else { return Flow::Closed };
+        let (slot, namespace) = (connected.session, connected.topics);
         if unsubscribe.topic_filters.iter().any(|filter| SubscriptionFilter::parse(filter).is_err()) {
             self.close(conn, CloseReason::MalformedPacket, ReasonCode::MalformedPacket, None, now, out);
             return Flow::Closed;
@@ -165,10 +174,11 @@ impl Shard {
         let mut codes = Vec::with_capacity(unsubscribe.topic_filters.len());
         for text in unsubscribe.topic_filters.iter() {
             let Ok(filter) = SubscriptionFilter::parse(text) else { continue };
+            let implied = self.unsubscribe_implied(conn, text);
             let Some(session) = self.residents.sessions.at_mut(slot) else { continue };
             let existed = session.subscriptions.remove(text);
             if existed {
-                self.shared.index.unsubscribe(Namespace::PLAIN, filter, me);
+                self.shared.index.unsubscribe(namespace, filter, me);
                 if let Some(rare) = &mut session.rare {
                     rare.handouts.retain(|handout| &*handout.filter != text);
                 }
@@ -178,7 +188,8 @@ impl Shard {
                 }
             }
             // [V5 MQTT-3.11.3-2]
-            let code = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
+            let code =
+                if existed || implied { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
             codes.push(code.as_u8());
         }
         let unsuback = Unsuback {
@@ -225,7 +236,7 @@ impl Shard {
 fn why_refused(reason: ReasonCode) -> &'static str {
     match reason {
         ReasonCode::TopicFilterInvalid => "a filter has more levels than the server allows",
-        ReasonCode::NotAuthorized => "$hexmq is for administrators",
+        ReasonCode::NotAuthorized => "this client may not subscribe to it",
         ReasonCode::QuotaExceeded => "the session has as many subscriptions as the server allows",
         _ => reason.name(),
     }

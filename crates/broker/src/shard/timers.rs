@@ -24,6 +24,10 @@ pub(super) enum Timer {
     Session { slot: u32, generation: u32 },
     /// The store may have been unable to write for too long, for a connection that waits for it.
     Store(ConnId),
+    /// A PUBLISH may have waited too long for room among the messages for the platform.
+    Uplink(ConnId),
+    /// What was kept for the platform in an earlier life is handed up.
+    Uplinks,
     /// Expired retained messages are forgotten.
     Sweep,
     /// `$SYS` is brought up to date.
@@ -48,6 +52,8 @@ impl Shard {
                 Timer::Connect(conn) => self.connect_due(conn, now, out),
                 Timer::KeepAlive(conn) => self.keep_alive_due(conn, now, out),
                 Timer::Store(conn) => self.store_due(conn, now, out),
+                Timer::Uplink(conn) => self.uplink_due(conn, now, out),
+                Timer::Uplinks => self.hand_up(out),
                 Timer::Session { slot, generation } => self.session_due(slot, generation, now, out),
                 Timer::Sweep => {
                     self.sweep_retained(now, out);

@@ -4,6 +4,7 @@
 //! stderr, so that a script can wait for the server without a sleep.
 
 mod backend;
+mod cloud;
 mod log;
 mod notify;
 mod signals;
@@ -17,16 +18,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use hexmq_http::{AdminPassword, Server, Service};
+use hexmq_http::{AdminPassword, DeviceFace, Server, Service};
 use hexmq_node::{Node, Setup, StoreSetup};
 use hexmq_observe::Observer;
 use hexmq_observe::recorder::Recorder;
+use hexmq_platform::Cloud;
 use hexmq_store::Keeper;
 use hexmq_transport::{Listener, descriptor_limit, raise_descriptor_limit};
 
 use crate::command::serve::Args;
 use crate::config::{Config, HttpAddress};
 use backend::NodeBackend;
+use cloud::{CloudTap, CloudUpstairs, Doorkeeper, ShardFleet};
 use signals::Signal;
 use tap::ObserverTap;
 use users::Users;
@@ -46,32 +49,42 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
         tracing::warn!("cannot raise the limit of open files: {error}");
     }
     let listeners = bind(config)?;
-    let http = bind_http(config)?;
-    let users = Arc::new(Users::new(config).map_err(|error| format!("no randomness: {error}"))?);
-    let urls = listeners.iter().map(|listener| listener.url().into_boxed_str()).collect();
-    let observer = Arc::new(Observer::new(Recorder::new(config.recorder, urls)));
-    let seed = getrandom::u64().map_err(|error| format!("no randomness: {error}"))?;
-    let (store, keeper) = store::open(config, seed, &observer)?.unzip();
-    let node = start_node(config, seed, store, &users, &observer, &listeners)?;
-    let keeper = keeper.and_then(|keeper| keeper.get().cloned());
+    let http = bind_http(config.http, "http")?;
+    let device_http = bind_http(config.cloud.device_http, "device-http")?;
     let password = match &config.admin_password {
         Some(password) => password.0.clone(),
         None => generated_password().map_err(|error| format!("no randomness: {error}"))?,
     };
+    let users = Arc::new(Users::new(config, &password).map_err(|error| format!("no randomness: {error}"))?);
+    let urls = listeners.iter().map(|listener| listener.url().into_boxed_str()).collect();
+    let observer = Arc::new(Observer::new(Recorder::new(config.recorder, urls)));
+    let seed = getrandom::u64().map_err(|error| format!("no randomness: {error}"))?;
+    let (store, keeper) = store::open(config, seed, &observer)?.unzip();
+    let cloud = cloud::start(config, device_url(device_http.as_ref().or(http.as_ref())))?;
+    let node = start_node(config, seed, store, &users, &observer, &cloud, &listeners)?;
+    cloud.attach(Arc::new(ShardFleet(node.handle())));
+    let keeper = keeper.and_then(|keeper| keeper.get().cloned());
     let control = match http {
-        Some(http) => Some(start_http(http, config, &node, &observer, keeper.clone(), &password)?),
+        Some(http) => Some(start_http(http, config, &node, &observer, &cloud, keeper.clone(), &password)?),
         None => None,
     };
-    announce(config, &listeners, control.as_ref(), &password).map_err(|error| format!("stdout: {error}"))?;
+    let device_face = match device_http {
+        Some(listener) => Some(start_device_face(listener, &cloud)?),
+        None => None,
+    };
+    announce(config, &listeners, control.as_ref(), device_face.as_ref(), &password)
+        .map_err(|error| format!("stdout: {error}"))?;
     notify::tell("READY=1");
     let outcome = watch(args, config, &signals, &node, &users, &log);
     notify::tell("STOPPING=1");
     tracing::info!("stopping");
     // First the doors, then the guests. Who listens to a live stream would stay.
     observer.recorder.end_followers();
-    drop(control);
+    drop((control, device_face));
     drop(listeners);
     node.stop();
+    // Behind the shards: who was here has gone by now, and that is written down.
+    cloud.stop();
     if let Some(keeper) = keeper
         && let Err(error) = keeper.stop()
     {
@@ -90,13 +103,19 @@ fn bind(config: &Config) -> Result<Vec<Listener>, String> {
     Ok(listeners)
 }
 
-fn bind_http(config: &Config) -> Result<Option<TcpListener>, String> {
-    match config.http {
+fn bind_http(address: HttpAddress, flag: &str) -> Result<Option<TcpListener>, String> {
+    match address {
         HttpAddress::Off => Ok(None),
         HttpAddress::On(address) => TcpListener::bind(address).map(Some).map_err(|error| {
-            format!("cannot listen on http://{address}: {error}\n  choose another address with --http, or --http off")
+            format!("cannot listen on http://{address}: {error}\n  choose another address with --{flag}, or --{flag} off")
         }),
     }
+}
+
+/// How devices reach an HTTP listener, as far as its address says so.
+fn device_url(listener: Option<&TcpListener>) -> Option<String> {
+    let address = listener?.local_addr().ok()?;
+    (!address.ip().is_unspecified()).then(|| format!("http://{address}"))
 }
 
 fn start_node(
@@ -105,6 +124,7 @@ fn start_node(
     store: Option<StoreSetup>,
     users: &Arc<Users>,
     observer: &Arc<Observer>,
+    cloud: &Arc<Cloud>,
     listeners: &[Listener],
 ) -> Result<Node, String> {
     let by_descriptors = {
@@ -120,8 +140,10 @@ fn start_node(
         lane_bytes_max: LANE_BYTES_MAX,
         seed,
         authority_threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
-        authority: Arc::clone(users) as _,
-        tap: Arc::new(ObserverTap(Arc::clone(observer))),
+        authority: Arc::new(Doorkeeper::new(Arc::clone(users), Arc::clone(cloud))),
+        tap: Arc::new(CloudTap { observer: ObserverTap(Arc::clone(observer)), cloud: Arc::clone(cloud) }),
+        upstairs: Some(Arc::new(CloudUpstairs(Arc::clone(cloud)))),
+        upstairs: None,
         store,
     };
     Node::start(setup, listeners).map_err(|error| format!("cannot start the shards: {error}"))
@@ -132,6 +154,7 @@ fn start_http(
     config: &Config,
     node: &Node,
     observer: &Arc<Observer>,
+    cloud: &Arc<Cloud>,
     keeper: Option<Arc<Keeper>>,
     password: &str,
 ) -> Result<Server, String> {
@@ -139,8 +162,16 @@ fn start_http(
         backend: Box::new(NodeBackend::new(node.handle(), config, keeper)),
         observer: Arc::clone(observer),
         admin: AdminPassword::new(password),
+        platform: Some(cloud.platform()),
+        vendors: cloud::vendors(),
     };
     Server::start(listener, service).map_err(|error| format!("cannot start the HTTP API: {error}"))
+}
+
+fn start_device_face(listener: TcpListener, cloud: &Arc<Cloud>) -> Result<Server, String> {
+    let face = DeviceFace { platform: cloud.platform(), vendors: cloud::vendors() };
+    Server::start_device_face(listener, face)
+        .map_err(|error| format!("cannot start the devices' HTTP server: {error}"))
 }
 
 /// Letters and digits that cannot be taken for one another.
@@ -159,6 +190,7 @@ fn announce(
     config: &Config,
     listeners: &[Listener],
     control: Option<&Server>,
+    device_face: Option<&Server>,
     password: &str,
 ) -> std::io::Result<()> {
     eprintln!(
@@ -193,6 +225,10 @@ fn announce(
     }
     if let Some(control) = control {
         writeln!(stdout, "listening http://{}", control.address())?;
+    }
+    if let Some(device_face) = device_face {
+        // A name of its own, so that a script does not take it for the API.
+        writeln!(stdout, "listening device-http://{}", device_face.address())?;
     }
     writeln!(stdout, "ready")?;
     stdout.flush()

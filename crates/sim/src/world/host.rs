@@ -241,7 +241,7 @@ impl Sink for Outputs<'_> {
 
     fn tell(&mut self, event: Event<'_>) {
         self.told.push(match event {
-            Event::MessageDropped { client_identifier, topic, qos, reason } => {
+            Event::MessageDropped { client_identifier, topic, qos, reason, .. } => {
                 Told::Dropped { client: client_identifier.into(), topic: topic.into(), qos, reason }
             }
             other => Told::Line(other.to_string()),
