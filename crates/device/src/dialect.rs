@@ -39,6 +39,13 @@ pub trait Dialect: Send + Sync + 'static {
     /// is not known here.
     fn claim(&self, sign_in: &SignIn<'_>) -> Option<DeviceRef>;
 
+    /// Whether the sign-in is written as only this cloud's devices write theirs: a guess, for the doctor, where
+    /// no product says which cloud is meant. Such a sign-in can be diagnosed even if it claims nothing.
+    fn recognises(&self, sign_in: &SignIn<'_>) -> bool {
+        let _ = sign_in;
+        false
+    }
+
     /// Whether the claim is true. `device` is `None` if none of that id is registered.
     fn verify(
         &self,

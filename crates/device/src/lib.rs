@@ -15,6 +15,7 @@ pub mod json;
 mod kept;
 pub mod life;
 pub mod mac;
+pub mod model;
 mod order;
 mod plain;
 pub mod port;
