@@ -6,6 +6,7 @@ use hexmq_device::{
     UplinkError,
 };
 
+use crate::connect::Connect;
 use crate::{diagnosis, downlink, quirks, reply, rules, sign_in, uplink};
 
 /// Aliyun IoT Platform: triples and Alink JSON.
@@ -23,6 +24,10 @@ impl Dialect for Aliyun {
 
     fn claim(&self, sign_in: &SignIn<'_>) -> Option<DeviceRef> {
         sign_in::claim(sign_in)
+    }
+
+    fn recognises(&self, sign_in: &SignIn<'_>) -> bool {
+        Connect::is_meant(sign_in.client_identifier)
     }
 
     fn verify(

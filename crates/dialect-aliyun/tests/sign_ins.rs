@@ -297,6 +297,10 @@ fn the_doctor_knows_what_is_not_registered() {
     let right = right();
     let good = sign_in(CLIENT, USER, &right);
     assert_eq!(Aliyun.diagnose(&good, None, None, 0).code, "unknown_product");
+    assert!(Aliyun.recognises(&good));
+    assert!(!Aliyun.recognises(&sign_in("901505824", "491644", "123456")));
+    let nobody = sign_in(CLIENT, "dev01", &right);
+    assert_eq!(Aliyun.diagnose(&nobody, None, None, 0).code, "user_name_form");
     let swapped = sign_in(CLIENT, "a1TestPk001&dev01", &right);
     assert_eq!(Aliyun.diagnose(&swapped, None, None, 0).code, "user_name_order");
     let diagnosis = Aliyun.diagnose(&good, Some(&product), None, 0);
