@@ -28,6 +28,8 @@ pub(crate) struct Outbox {
     pub(crate) bytes: Vec<u8>,
     /// The kernel has so many of them already.
     written: usize,
+    /// Where the packet ends that is being written, if packets go one by one; else 0.
+    packet_end: usize,
     /// When the kernel last took some, while others wait.
     progress: Mono,
 }
@@ -42,11 +44,25 @@ struct Extra {
     connect: Option<Box<[u8]>>,
     /// Who records what crosses it.
     tape: Option<Box<dyn Tape>>,
+    /// Its packets go one by one.
+    pace: Option<Pace>,
+}
+
+/// Packets one by one, for a peer that reads one from each segment and throws the rest away.
+#[derive(Clone, Copy)]
+struct Pace {
+    gap_ms: u32,
+    /// When the next packet may go.
+    next: Mono,
 }
 
 impl Extra {
     fn is_empty(&self) -> bool {
-        self.stash.is_empty() && self.lobby.is_none() && self.connect.is_none() && self.tape.is_none()
+        self.stash.is_empty()
+            && self.lobby.is_none()
+            && self.connect.is_none()
+            && self.tape.is_none()
+            && self.pace.is_none()
     }
 }
 
@@ -83,6 +99,10 @@ pub(crate) struct Flags {
     pub(crate) taped: bool,
     /// Its output is held back until the store has what it rests on.
     pub(crate) gated: bool,
+    /// Its packets go one by one,
+    pub(crate) paced: bool,
+    /// and the next one waits for its time.
+    pub(crate) pacing: bool,
 }
 
 /// What a write came to.
@@ -92,6 +112,8 @@ pub(crate) enum Flushed {
     All,
     /// The kernel is full.
     Some,
+    /// A packet is out, and the next one waits for its time.
+    Later(Mono),
     /// The connection is gone.
     Broken,
 }
@@ -126,20 +148,24 @@ impl Link {
         self.outbox.as_ref().map_or(Mono(0), |outbox| outbox.progress)
     }
 
-    /// Offers the kernel what waits, in one write.
+    /// Offers the kernel what waits, in one write; or the next packet, if they go one by one.
     pub(crate) fn flush(&mut self, now: Mono) -> Flushed {
         if self.flags.broken {
             return Flushed::Broken;
         }
         let Some(outbox) = &mut self.outbox else { return Flushed::All };
-        let flushed = match self.extra.as_mut().and_then(|extra| extra.tape.as_deref_mut()) {
-            Some(tape) if self.flags.taped => {
-                outbox.write(&mut Taped { stream: &mut self.stream, tape }, now)
+        let flushed = match self.extra.as_deref_mut() {
+            Some(extra) if self.flags.taped || self.flags.paced => {
+                let pace = extra.pace.as_mut().filter(|_| self.flags.paced);
+                match extra.tape.as_deref_mut().filter(|_| self.flags.taped) {
+                    Some(tape) => outbox.write_as(&mut Taped { stream: &mut self.stream, tape }, pace, now),
+                    None => outbox.write_as(&mut self.stream, pace, now),
+                }
             }
             _ => outbox.write(&mut self.stream, now),
         };
         match flushed {
-            Flushed::All => self.flags.blocked = false,
+            Flushed::All | Flushed::Later(_) => self.flags.blocked = false,
             Flushed::Some if self.flags.blocked => {}
             Flushed::Some => {
                 self.flags.blocked = true;
@@ -148,6 +174,20 @@ impl Link {
             Flushed::Broken => self.flags.broken = true,
         }
         flushed
+    }
+
+    /// From now on packets go one by one, so many milliseconds apart.
+    pub(crate) fn pace(&mut self, gap_ms: u32) {
+        self.flags.paced = true;
+        self.extra.get_or_insert_default().pace = Some(Pace { gap_ms, next: Mono(0) });
+    }
+
+    /// What is left goes all at once.
+    pub(crate) fn unpace(&mut self) {
+        self.flags.paced = false;
+        if let Some(outbox) = &mut self.outbox {
+            outbox.packet_end = 0;
+        }
     }
 
     /// Keeps bytes for later.
@@ -255,14 +295,47 @@ impl Outbox {
     pub(crate) fn append(&mut self) -> &mut Vec<u8> {
         if self.written > 0 && self.written * 2 >= self.bytes.len() {
             self.bytes.drain(..self.written);
+            self.packet_end = self.packet_end.saturating_sub(self.written);
             self.written = 0;
         }
         &mut self.bytes
     }
 
-    fn write(&mut self, stream: &mut impl Write, now: Mono) -> Flushed {
-        while self.written < self.bytes.len() {
+    fn write_as(&mut self, stream: &mut impl Write, pace: Option<&mut Pace>, now: Mono) -> Flushed {
+        match pace {
+            Some(pace) => self.write_paced(stream, pace, now),
+            None => self.write(stream, now),
+        }
+    }
+
+    /// Writes the next packet, if its time has come.
+    fn write_paced(&mut self, stream: &mut impl Write, pace: &mut Pace, now: Mono) -> Flushed {
+        if self.packet_end <= self.written {
+            if self.bytes.is_empty() {
+                return Flushed::All;
+            }
+            if now < pace.next {
+                return Flushed::Later(pace.next);
+            }
             let waiting = self.bytes.get(self.written..).unwrap_or_default();
+            self.packet_end = self.written + first_packet(waiting);
+        }
+        let flushed = self.write(stream, now);
+        if matches!(flushed, Flushed::All | Flushed::Later(_)) {
+            pace.next = now.plus_ms(pace.gap_ms.into());
+        }
+        match flushed {
+            Flushed::Later(_) => Flushed::Later(pace.next),
+            flushed => flushed,
+        }
+    }
+
+    /// Writes what waits, or up to the end of the packet.
+    fn write(&mut self, stream: &mut impl Write, now: Mono) -> Flushed {
+        let all = self.bytes.len();
+        let end = if self.packet_end > self.written { self.packet_end.min(all) } else { all };
+        while self.written < end {
+            let waiting = self.bytes.get(self.written..end).unwrap_or_default();
             match stream.write(waiting) {
                 Ok(0) => return Flushed::Broken,
                 Ok(taken) => {
@@ -278,9 +351,20 @@ impl Outbox {
                 Err(_) => return Flushed::Broken,
             }
         }
+        if end < all {
+            return Flushed::Later(now);
+        }
         self.bytes.clear();
-        self.written = 0;
+        (self.written, self.packet_end) = (0, 0);
         Flushed::All
+    }
+}
+
+/// Bytes of the first packet; all of them if they are none.
+fn first_packet(bytes: &[u8]) -> usize {
+    match scan_frame(bytes, u32::MAX) {
+        Ok(FrameStatus::Whole { length }) => length,
+        _ => bytes.len(),
     }
 }
 
@@ -306,5 +390,60 @@ mod tests {
     fn an_idle_connection_is_small() {
         let own = size_of::<Option<Link>>() - size_of::<Stream>();
         assert!(own <= 56, "{own} bytes besides the socket");
+    }
+
+    #[test]
+    fn packets_that_go_one_by_one_leave_in_a_write_each_with_a_gap_between_them() {
+        let mut outbox = Outbox::default();
+        outbox.append().extend_from_slice(&[0x20, 2, 0, 0, 0x40, 2, 0, 7, 0xD0, 0]);
+        let mut writes: Vec<Vec<u8>> = Vec::new();
+        let mut at = |outbox: &mut Outbox, pace: &mut Pace, now: u64| {
+            let mut kernel = Vec::new();
+            let flushed = outbox.write_paced(&mut kernel, pace, Mono(now));
+            if !kernel.is_empty() {
+                writes.push(kernel);
+            }
+            flushed
+        };
+        let mut pace = Pace { gap_ms: 50, next: Mono(0) };
+        assert_eq!(at(&mut outbox, &mut pace, 1_000), Flushed::Later(Mono(1_050)));
+        assert_eq!(at(&mut outbox, &mut pace, 1_049), Flushed::Later(Mono(1_050)), "its time has not come");
+        assert_eq!(at(&mut outbox, &mut pace, 1_050), Flushed::Later(Mono(1_100)));
+        assert_eq!(at(&mut outbox, &mut pace, 1_200), Flushed::All);
+        outbox.append().extend_from_slice(&[0xD0, 0]);
+        assert_eq!(
+            at(&mut outbox, &mut pace, 1_201),
+            Flushed::Later(Mono(1_250)),
+            "an empty outbox forgets no gap"
+        );
+        assert_eq!(at(&mut outbox, &mut pace, 1_250), Flushed::All);
+        assert_eq!(writes, [&[0x20, 2, 0, 0][..], &[0x40, 2, 0, 7], &[0xD0, 0], &[0xD0, 0]]);
+    }
+
+    /// A kernel that takes less than a packet gets the rest of it first.
+    #[test]
+    fn a_packet_cut_by_a_full_kernel_is_finished_before_the_next() {
+        struct Narrow(Vec<u8>, usize);
+        impl Write for Narrow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let taken = bytes.len().min(self.1);
+                self.1 -= taken;
+                self.0.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+                if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut outbox = Outbox::default();
+        outbox.append().extend_from_slice(&[0x20, 2, 0, 0, 0xD0, 0]);
+        let mut pace = Pace { gap_ms: 50, next: Mono(0) };
+        let mut kernel = Narrow(Vec::new(), 3);
+        assert_eq!(outbox.write_paced(&mut kernel, &mut pace, Mono(1)), Flushed::Some);
+        outbox.append();
+        kernel.1 = 100;
+        assert_eq!(outbox.write_paced(&mut kernel, &mut pace, Mono(2)), Flushed::Later(Mono(52)));
+        assert_eq!(kernel.0, [0x20, 2, 0, 0]);
+        assert_eq!(outbox.write_paced(&mut kernel, &mut pace, Mono(52)), Flushed::All);
     }
 }

@@ -4,6 +4,8 @@
 //! earlier if a turn produces very much of it. Buffers of connections that have nothing to say
 //! go back to a pool.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -41,6 +43,8 @@ pub(crate) struct Links {
     pub(crate) ready: Vec<ConnId>,
     /// Waiting for the kernel to take more.
     pub(crate) watched: Vec<ConnId>,
+    /// Their next packet waits for its time.
+    paced: BinaryHeap<Reverse<(Mono, ConnId)>>,
     /// Output fell under the low mark.
     pub(crate) drained: Vec<ConnId>,
     /// Writing failed; the core does not know yet.
@@ -106,6 +110,7 @@ impl Links {
             dirty: Vec::new(),
             ready: Vec::new(),
             watched: Vec::new(),
+            paced: BinaryHeap::new(),
             drained: Vec::new(),
             broken: Vec::new(),
             lane_waiters: Vec::new(),
@@ -205,6 +210,11 @@ impl Links {
                 self.watched.push(conn);
             }
             Flushed::Some => {}
+            Flushed::Later(when) => {
+                if !std::mem::replace(&mut link.flags.pacing, true) {
+                    self.paced.push(Reverse((when, conn)));
+                }
+            }
             Flushed::Broken => self.broken.push(conn),
         }
         if drained {
@@ -212,9 +222,28 @@ impl Links {
         }
     }
 
+    /// When the next packet of those that go one by one is due.
+    pub(crate) fn next_packet(&self) -> Option<Mono> {
+        self.paced.peek().map(|Reverse((when, _))| *when)
+    }
+
+    /// Marks those whose next packet is due to be written.
+    pub(crate) fn flush_due_packets(&mut self) {
+        let now = self.now.mono;
+        while self.next_packet().is_some_and(|when| when <= now) {
+            let Some(Reverse((_, conn))) = self.paced.pop() else { return };
+            let Some(link) = self.get_mut(conn) else { continue };
+            link.flags.pacing = false;
+            if !std::mem::replace(&mut link.flags.dirty, true) {
+                self.dirty.push(conn);
+            }
+        }
+    }
+
     /// Lets go of a connection after a last try to write what it has to say. `linger`: it may
     /// stay a while if the kernel is full.
     pub(crate) fn dismiss(&mut self, mut link: Link, linger: bool) {
+        link.unpace();
         if link.flush(self.now.mono) == Flushed::Some && linger {
             self.lingering.push((link, self.now.mono.plus_ms(LINGER_MS)));
             return;
@@ -328,7 +357,9 @@ impl Sink for Links {
         if !link.flags.dirty {
             link.flags.dirty = true;
             self.dirty.push(conn);
-        } else if link.pending() >= EARLY_WRITE_BYTES && !link.flags.blocked && !link.flags.gated {
+        } else if link.pending() >= EARLY_WRITE_BYTES
+            && !(link.flags.blocked || link.flags.gated || link.flags.paced)
+        {
             link.flags.high |= link.pending() >= self.low_mark;
             link.flush(self.now.mono);
         }
@@ -435,6 +466,12 @@ impl Sink for Links {
     fn acked(&mut self, token: u64) {
         if let Some(upstairs) = &self.outside.upstairs {
             upstairs.acked(token);
+        }
+    }
+
+    fn pace(&mut self, conn: ConnId, gap_ms: u32) {
+        if let Some(link) = self.get_mut(conn) {
+            link.pace(gap_ms);
         }
     }
 

@@ -144,8 +144,10 @@ impl ShardLoop {
         let watch = (!links.watched.is_empty()).then_some(self.next_watch);
         let linger = links.lingering.iter().map(|(_, deadline)| *deadline).min();
         let gates = self.gates.iter().filter_map(|gate| gate.paused_until).min();
-        let next =
-            [self.shard.next_timeout(), watch, linger, gates, self.stopping].into_iter().flatten().min();
+        let next = [self.shard.next_timeout(), watch, linger, gates, self.stopping, links.next_packet()]
+            .into_iter()
+            .flatten()
+            .min();
         next.map(|moment| moment.since(self.clock.now().mono))
     }
 
@@ -350,6 +352,7 @@ impl ShardLoop {
 
     fn pass_time(&mut self) {
         let now = self.links.now;
+        self.links.flush_due_packets();
         if self.shard.next_timeout().is_some_and(|moment| moment <= now.mono) {
             self.shard.timeout(now, &mut self.links);
             self.links.testify(&[]);
