@@ -8,7 +8,7 @@ use hexmq_device::{DeviceRef, Reach, TopicRule};
 /// Rules of a device, and of the devices that are signed in behind it.
 pub(crate) fn rules(own: &DeviceRef, behind: &[DeviceRef]) -> Vec<TopicRule> {
     let devices = || std::iter::once(own).chain(behind);
-    let mut rules = Vec::with_capacity(8 + 6 * behind.len());
+    let mut rules = Vec::with_capacity(12 + 7 * behind.len());
     // What is most published comes first: the rules are tried in order.
     rules.extend(devices().map(|device| both(format!("/sys/{}/{}/#", device.product, device.device))));
     for DeviceRef { product, device } in devices() {
@@ -18,6 +18,9 @@ pub(crate) fn rules(own: &DeviceRef, behind: &[DeviceRef]) -> Vec<TopicRule> {
         rules.push(TopicRule { reach: Reach::Both, ..both(format!("/{product}/{device}/#")) });
     }
     rules.push(both(format!("/ext/session/{}/{}/#", own.product, own.device)));
+    // One library subscribes for the devices behind it all that it subscribes for itself.
+    rules
+        .extend(behind.iter().map(|sub| subscribe(format!("/ext/session/{}/{}/#", sub.product, sub.device))));
     rules.push(both("/ext/rrpc/#".to_owned()));
     rules.push(subscribe(format!("/ext/error/{}/{}", own.product, own.device)));
     let mut products: Vec<&str> = devices().map(|device| &*device.product).collect();
