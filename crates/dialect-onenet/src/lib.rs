@@ -12,6 +12,7 @@ pub mod connect;
 mod doctor;
 pub mod dp;
 pub mod legacy;
+pub mod rest;
 mod secret;
 pub mod thing;
 pub mod token;
@@ -19,3 +20,4 @@ pub mod topic;
 
 pub use by_token::OnenetToken;
 pub use legacy::Onenet;
+pub use rest::Api;

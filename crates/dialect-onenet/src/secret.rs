@@ -27,6 +27,20 @@ pub(crate) fn is_device_key(device: &Device, sent: &[u8]) -> bool {
     device_keys(device).any(|(key, _)| !key.is_empty() && same(key.as_bytes(), sent))
 }
 
+/// Whether `sent` is one of the device's API keys, and that key is for requests of this HTTP method: a key may
+/// name its `methods`.
+pub(crate) fn device_key_allows(device: &Device, sent: &[u8], method: &str) -> bool {
+    let keys = device.extra.get("keys").and_then(|keys| keys.as_array()).map_or(&[][..], Vec::as_slice);
+    keys.iter().any(|key| {
+        let text = key.get("key").and_then(|key| key.as_str()).unwrap_or_default();
+        let methods = key.get("methods").and_then(|methods| methods.as_array());
+        let allows = methods.is_none_or(|methods| {
+            methods.iter().filter_map(|name| name.as_str()).any(|name| name.eq_ignore_ascii_case(method))
+        });
+        allows && !text.is_empty() && same(text.as_bytes(), sent)
+    })
+}
+
 /// Whether `sent` is the product's master key.
 pub(crate) fn is_master_key(product: &Product, sent: &[u8]) -> bool {
     product.secret.as_ref().is_some_and(|secret| !secret.0.is_empty() && is(secret, sent))

@@ -61,7 +61,7 @@ pub fn parameters(text: &str) -> impl Iterator<Item = Parameter<'_>> {
 }
 
 /// `%XX` by their bytes, all else as it is.
-fn unescaped(raw: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn unescaped(raw: &str) -> Option<Cow<'_, str>> {
     if !raw.contains('%') {
         return Some(Cow::Borrowed(raw));
     }
@@ -320,6 +320,11 @@ pub fn sign(access_key: &str, version: &str, resource: &str, expiry: i64, method
 
 fn string_to_sign(expiry: &str, method: &str, resource: &str, version: &str) -> String {
     format!("{expiry}\n{method}\n{resource}\n{version}")
+}
+
+/// Bytes in base64.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
 }
 
 /// The bytes of an access key, and whether it is base64 as it should be. One that is not is taken

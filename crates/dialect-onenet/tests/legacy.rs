@@ -110,7 +110,7 @@ fn each_quirk_has_its_switch() {
     assert_eq!(off("one_packet_per_segment").packet_gap_ms, None);
     assert_eq!(manners(&switched(&legacy(), "hold_qos_2", true)).largest_qos, 1);
     let names: Vec<_> = Onenet.quirks().iter().map(|quirk| quirk.name).collect();
-    assert_eq!(names.len(), 8);
+    assert_eq!(names.len(), 9);
     assert!(Onenet.quirks().iter().all(|quirk| !quirk.what.is_empty() && !quirk.source.is_empty()));
 }
 

@@ -36,7 +36,8 @@ pub const TOPICS_BETWEEN_DEVICES: Quirk = Quirk {
 };
 
 /// All of them.
-pub const ALL: [Quirk; 4] = [PRODUCT_KEY, CLOCK_SKEW, NO_RETAIN, TOPICS_BETWEEN_DEVICES];
+pub const ALL: [Quirk; 5] =
+    [PRODUCT_KEY, CLOCK_SKEW, NO_RETAIN, TOPICS_BETWEEN_DEVICES, crate::legacy::quirk::NEWEST_WITHOUT_START];
 
 /// How long a token outlives its expiry with [`CLOCK_SKEW`], in seconds.
 pub const SKEW_S: i64 = 300;

@@ -56,6 +56,24 @@ fn headless<'a>(payload: &'a [u8], tell: &mut impl FnMut(Part, Span)) -> Result<
     Ok(Upload { data_type: DataType::StreamValues, time: None, points, notices: reader.notices })
 }
 
+/// Reads the JSON or text of a type alone, of any length, as the vendor's HTTP API takes it. Types that are not
+/// text have no such form.
+pub fn decode_body(data_type: DataType, body: &[u8]) -> Result<Upload<'_>, DpError> {
+    let tell = &mut |_, _| {};
+    let mut reader = Reader { payload: body, at: 0, notices: Vec::new(), tell };
+    let span = Span::new(0, body.len());
+    let points = match data_type {
+        DataType::DataStreams => json::data_streams(&mut reader, span)?,
+        DataType::StreamValues => json::stream_values(&mut reader, span)?,
+        DataType::StreamTimes => json::stream_times(&mut reader, span)?,
+        DataType::Text => text::fields(&mut reader, span, None)?,
+        DataType::Binary | DataType::TimedText | DataType::Floats | DataType::Block => {
+            return Err(DpError::new(DpRule::Type, Span::new(0, 0), Detail::Type(data_type.number())));
+        }
+    };
+    Ok(Upload { data_type, time: None, points, notices: reader.notices })
+}
+
 /// A payload and how far it is read.
 pub(super) struct Reader<'a, 't, T> {
     pub(super) payload: &'a [u8],

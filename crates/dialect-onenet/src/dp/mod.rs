@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use hexmq_device::{CivilTime, Span, Time, Value};
 
-pub use decode::{decode, decode_leniently, decode_telling};
+pub use decode::{decode, decode_body, decode_leniently, decode_telling};
 pub use encode::{EncodeError, Separators, encode};
 pub use error::{Detail, DpError, DpRule};
 

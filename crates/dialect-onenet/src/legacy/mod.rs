@@ -10,6 +10,8 @@ mod diagnosis;
 pub mod quirk;
 mod uplink;
 
+pub(crate) use uplink::new_points;
+
 use hexmq_device::{
     Admission, Device, DeviceRef, Diagnosis, Dialect, DialectName, Downlink, Order, OrderError, Outcome,
     Product, Quirk, Receipt, Refused, Registration, Secret, SignIn, Understood, Uplink, UplinkError,
@@ -62,6 +64,11 @@ impl Dialect for Onenet {
     }
 
     fn reply(&self, _receipt: &Receipt, _outcome: &Outcome) -> Option<Downlink> {
+        None
+    }
+
+    /// The vendor sets no limit to how long a device may think about its answer.
+    fn answer_wait_ms(&self) -> Option<i64> {
         None
     }
 

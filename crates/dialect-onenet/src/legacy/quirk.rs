@@ -70,8 +70,17 @@ pub const LENIENT_DATA_POINTS: Quirk = Quirk {
     source: "firmware that leaves the three header bytes out; the EDP form of type 6",
 };
 
+/// A7.
+pub const NEWEST_WITHOUT_START: Quirk = Quirk {
+    name: "newest_without_start",
+    default: false,
+    what: "GET /devices/{id}/datapoints without start, end, duration, sort and cursor answers with the newest points \
+           of each stream, the newest first; `limit` (1 if absent) counts for each stream",
+    source: "mini-programs that read the newest value so; the vendor's document says ASC from the beginning",
+};
+
 /// All of them.
-pub const ALL: [Quirk; 8] = [
+pub const ALL: [Quirk; 9] = [
     ZERO_FLAGS,
     PUBREL_AS_PUBCOMP,
     HOLD_QOS_2,
@@ -80,6 +89,7 @@ pub const ALL: [Quirk; 8] = [
     COMMAND_FILTER_GRANTED,
     API_KEY_AS_PASSWORD,
     LENIENT_DATA_POINTS,
+    NEWEST_WITHOUT_START,
 ];
 
 /// Between two packets for a device with [`ONE_PACKET_PER_SEGMENT`], in milliseconds.
