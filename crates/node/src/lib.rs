@@ -20,6 +20,7 @@ mod lobby;
 mod mail;
 mod mailbox;
 mod node;
+mod pool;
 mod shard_loop;
 mod tap;
 mod tape;

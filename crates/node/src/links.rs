@@ -19,9 +19,10 @@ use mio::{Registry, Token};
 
 use crate::authority::{Authority, Decision, Desk};
 use crate::commits::Commits;
-use crate::link::{Flushed, Link, Outbox, deserves_goodbye};
+use crate::link::{Flushed, Link, deserves_goodbye};
 use crate::lobby;
 use crate::mailbox::{Mailbox, Newcomer};
+use crate::pool::Pool;
 use crate::tap::{Notice, Tap};
 use crate::upstairs::Upstairs;
 use crate::witness::Witness;
@@ -498,43 +499,5 @@ impl Sink for Links {
     fn tell(&mut self, event: Event<'_>) {
         self.outside.tap.event(self.me, &event);
         self.hear(&event);
-    }
-}
-
-/// Outboxes of connections that have nothing to say.
-#[derive(Default)]
-struct Pool {
-    #[expect(clippy::vec_box, reason = "the box is what goes back and forth")]
-    outboxes: Vec<Box<Outbox>>,
-    bytes: usize,
-}
-
-/// Bytes of capacity the pool keeps.
-const POOL_BYTES_MAX: usize = 8 << 20;
-/// Outboxes the pool keeps.
-const POOL_MAX: usize = 4096;
-/// A buffer that has grown larger is freed.
-const POOLED_BYTES_MAX: usize = 64 << 10;
-
-impl Pool {
-    #[inline]
-    fn take(&mut self) -> Box<Outbox> {
-        let outbox = self.outboxes.pop().unwrap_or_default();
-        self.bytes -= outbox.bytes.capacity();
-        outbox
-    }
-
-    /// Takes an empty outbox.
-    #[inline]
-    fn put(&mut self, outbox: Box<Outbox>) {
-        let capacity = outbox.bytes.capacity();
-        if capacity > POOLED_BYTES_MAX
-            || self.bytes + capacity > POOL_BYTES_MAX
-            || self.outboxes.len() >= POOL_MAX
-        {
-            return;
-        }
-        self.bytes += capacity;
-        self.outboxes.push(outbox);
     }
 }

@@ -5,11 +5,13 @@ use hexmq_topic::{SubscriptionFilter, TOPIC_LENGTH_MAX, TopicName};
 use hexmq_wire::{QoS, ReasonCode};
 
 use super::Shard;
+use super::publish::Routed;
 use crate::index::Match;
 use crate::layout::Terms;
 use crate::session::Tame;
 use crate::{
-    CloseReason, ConnId, Delivered, Downlink, Message, Namespace, SessionKey, SessionRef, Sink, TopicRule,
+    CloseReason, ConnId, Delivered, Downlink, Message, Namespace, Permit, Reach, Serial, SessionKey,
+    SessionRef, Sink, TopicRule,
 };
 
 /// Bytes of a PUBLISH beside topic and payload: fixed header, length of the topic, identifier, properties.
@@ -41,6 +43,57 @@ impl Shard {
             };
             self.send_downlink(conn, slot, &downlink, now, out);
         }
+    }
+
+    /// Who gets what is published to this topic. Without a platform nothing goes there.
+    #[inline]
+    pub(super) fn reach(&self, permit: &Permit, topic: &str) -> Option<Reach> {
+        match permit.may_publish(topic) {
+            Some(Reach::Platform) if !self.shared.upstairs => None,
+            Some(Reach::Both) if !self.shared.upstairs => Some(Reach::Topics),
+            reach => reach,
+        }
+    }
+
+    /// A message of a device: to the platform, to subscribers, and to those who watch its product.
+    #[allow(clippy::too_many_arguments, reason = "a message, whose it is and how far it goes")]
+    pub(super) fn publish_of_device(
+        &mut self,
+        slot: u32,
+        product: &str,
+        message: &Message<'_>,
+        serial: Option<Serial>,
+        reach: Reach,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Routed {
+        if reach.goes_up() {
+            self.uplink(slot, message, now, out);
+        }
+        let mut routed = Routed { matched: reach.goes_up(), congested: false };
+        if reach.is_routed() {
+            let Routed { matched, congested } = self.route(message, serial, now, out);
+            routed = Routed { matched: routed.matched || matched, congested };
+        }
+        routed.congested |= self.mirror(product, message, now, out);
+        routed
+    }
+
+    /// A Will of a device: retained if it asks for it, and sent where its rules send it.
+    pub(super) fn publish_will_of_device(
+        &mut self,
+        slot: u32,
+        product: &str,
+        reach: Reach,
+        message: &Message<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) {
+        let mut serial = None;
+        if message.retain && reach.is_routed() {
+            self.retain(message, &mut serial, out);
+        }
+        self.publish_of_device(slot, product, message, serial, reach, now, out);
     }
 
     /// Sends a message to one session, past the subscription index. Nothing is queued for a session without

@@ -10,6 +10,7 @@ mod door;
 mod handout;
 mod keep;
 mod publish;
+mod receive;
 mod restore;
 mod subscribe;
 mod sys;
@@ -19,10 +20,7 @@ mod uplink;
 use std::sync::Arc;
 
 use hexmq_session::{Mono, Now};
-use hexmq_wire::{
-    ControlPacket, Fault, Frame, FrameError, Leniency, PacketType, ReasonCode, Severity, Trace, Verdict,
-    Version, decode,
-};
+use hexmq_wire::{Frame, PacketType, ReasonCode};
 
 use crate::connection::{Connected, Connection, Stage};
 use crate::directory::Directory;
@@ -31,10 +29,11 @@ use crate::residents::Residents;
 use crate::store_side::Serials;
 use crate::wheel::Wheel;
 use crate::{
-    Answer, Audience, Batch, Census, CloseReason, ConnId, Event, FetchKind, Fetched, Flow, Forwarded, HoldId,
-    Limits, Peer, Record, SessionKey, SessionRef, ShardId, Shared, Sink,
+    Answer, Audience, Batch, Census, CloseReason, ConnId, FetchKind, Fetched, Forwarded, HoldId, Limits,
+    Peer, Record, SessionKey, SessionRef, ShardId, Shared, Sink,
 };
 pub use callers::Caller;
+use receive::Serve;
 pub use restore::{Restore, Restorer};
 use sys::Sys;
 use timers::Timer;
@@ -146,150 +145,6 @@ impl Shard {
     /// The largest packet to take from this connection, in bytes.
     pub fn maximum_packet_size(&self) -> u32 {
         self.residents.limits.maximum_packet_size
-    }
-
-    /// One whole packet of a connection.
-    /// What was sent behind a CONNECT comes here in its turn. [V5 U-3.1.4-5]
-    pub fn receive(&mut self, conn: ConnId, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
-        let census = &mut self.residents.census;
-        census.packets_received += 1;
-        census.bytes_received += frame.bytes.len() as u64;
-        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else {
-            return Flow::Closed;
-        };
-        connection.last_heard = now.mono;
-        self.residents.persisted = false;
-        match &connection.stage {
-            Stage::AwaitingConnect => self.knock(conn, frame, now, out),
-            Stage::Authenticating(_) => self.receive_authenticating(conn, frame, now, out),
-            Stage::Connected(connected) => {
-                let (version, leniency) = (connected.version, connected.leniency);
-                match self.receive_connected(conn, version, leniency, frame, now, out) {
-                    Flow::Continue => self.choke(conn, out),
-                    flow => flow,
-                }
-            }
-        }
-    }
-
-    /// Messages for a client stop at the bound of its output. Answers cannot wait elsewhere: who
-    /// lets as many bytes of them pile up on top is not read until it reads.
-    #[inline]
-    fn choke(&mut self, conn: ConnId, out: &mut impl Sink) -> Flow {
-        if out.output_len(conn) < self.residents.limits.write_buffer_bytes.saturating_mul(2) {
-            return Flow::Continue;
-        }
-        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else {
-            return Flow::Closed;
-        };
-        connection.paused = true;
-        connection.choked = true;
-        Flow::Pause
-    }
-
-    /// [V5 U-2.1.2-2, V5 U-3.1.2.10-2, V5 U-3.13-1]
-    fn receive_connected(
-        &mut self,
-        conn: ConnId,
-        version: Version,
-        leniency: Leniency,
-        frame: Frame<'_>,
-        now: Now,
-        out: &mut impl Sink,
-    ) -> Flow {
-        let mut serve = Serve::default();
-        let decoded = decode(frame, version, &leniency, &mut serve);
-        if let Some(fault) = serve.survived
-            && let Some(SessionKey { namespace, identifier }) = self.key_of(conn)
-        {
-            let (namespace, client_identifier) = (*namespace, &**identifier);
-            out.tell(Event::ViolationSurvived { namespace, client_identifier, fault });
-        }
-        let packet = match decoded {
-            Ok(packet) => packet,
-            Err(fault) => return self.refuse_packet(conn, fault, now, out),
-        };
-        let asks = matches!(
-            packet,
-            ControlPacket::Publish(_)
-                | ControlPacket::Pubrel(_)
-                | ControlPacket::Subscribe(_)
-                | ControlPacket::Unsubscribe(_)
-        );
-        let flow = match packet {
-            ControlPacket::Publish(publish) => {
-                let flow = self.publish(conn, &publish, now, out);
-                if self.inboxes.hold {
-                    self.hold_uplink(conn, frame, publish.payload.len(), now);
-                }
-                flow
-            }
-            ControlPacket::Puback(ack) => self.puback(conn, &ack, now, out),
-            ControlPacket::Pubrec(ack) => self.pubrec(conn, &ack, now, out),
-            ControlPacket::Pubrel(ack) => self.pubrel(conn, &ack, frame, now, out),
-            ControlPacket::Pubcomp(ack) => self.pubcomp(conn, &ack, now, out),
-            ControlPacket::Subscribe(subscribe) => self.subscribe(conn, &subscribe, now, out),
-            ControlPacket::Unsubscribe(unsubscribe) => self.unsubscribe(conn, &unsubscribe, now, out),
-            ControlPacket::Pingreq => {
-                // [V4 MQTT-3.12.4-1, V5 MQTT-3.12.4-1]
-                self.residents.send(conn, &ControlPacket::Pingresp, out);
-                Flow::Continue
-            }
-            ControlPacket::Disconnect(disconnect) => self.disconnect(conn, &disconnect, now, out),
-            ControlPacket::Auth(auth) => self.auth(conn, &auth, now, out),
-            // A second CONNECT [V4 MQTT-3.1.0-2, V5 MQTT-3.1.0-2], or a packet only servers send.
-            ControlPacket::Connect(_)
-            | ControlPacket::Connack(_)
-            | ControlPacket::Suback(_)
-            | ControlPacket::Unsuback(_)
-            | ControlPacket::Pingresp => {
-                self.close(conn, CloseReason::ProtocolError, ReasonCode::ProtocolError, None, now, out);
-                Flow::Closed
-            }
-        };
-        if asks && flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
-    }
-
-    /// A packet that cannot be read closes the connection.
-    /// [V4 MQTT-4.8.0-1, V5 MQTT-4.13.1-1, V5 MQTT-3.14.0-1]
-    /// [V5 U-4.13.1-1, V5 U-4.13.1-2, V5 U-4.13.1-3, V5 MQTT-4.13.2-1]
-    fn refuse_packet(&mut self, conn: ConnId, fault: Fault, now: Now, out: &mut impl Sink) -> Flow {
-        // Some codes are only for CONNACK; what is read here as a CONNECT is out of turn anyhow.
-        let code = Some(fault.reason_code()).filter(|code| code.allowed_in(PacketType::Disconnect));
-        let code = code.unwrap_or(ReasonCode::ProtocolError);
-        let reason = match code {
-            ReasonCode::ProtocolError => CloseReason::ProtocolError,
-            ReasonCode::PacketTooLarge => CloseReason::PacketTooLarge,
-            ReasonCode::TopicAliasInvalid => CloseReason::TopicAliasInvalid,
-            ReasonCode::TopicNameInvalid => CloseReason::TopicNameInvalid,
-            _ => CloseReason::MalformedPacket,
-        };
-        self.close(conn, reason, code, Some(fault), now, out);
-        Flow::Closed
-    }
-
-    /// The framer refused what a connection sends: nothing after it can be read.
-    /// [V5 U-1.5.5-1, V5 U-3.2.2.3.6-4, V5 U-4.13.1-2]
-    pub fn unframed(&mut self, conn: ConnId, error: FrameError, now: Now, out: &mut impl Sink) {
-        let Some(connection) = self.residents.connections.get(conn.slot, conn.generation) else { return };
-        let (code, reason) = match error {
-            FrameError::PacketTooLarge { .. } => (ReasonCode::PacketTooLarge, CloseReason::PacketTooLarge),
-            _ => (ReasonCode::MalformedPacket, CloseReason::MalformedPacket),
-        };
-        let version = match &connection.stage {
-            Stage::Connected(connected) => connected.version,
-            _ => Version::V4,
-        };
-        let fault = Fault {
-            code: error.fault_code(),
-            severity: Severity::Fault,
-            version,
-            field: "remaining_length",
-            offset: 1,
-            length: 4,
-            statement: None,
-        };
-        self.close(conn, reason, code, Some(fault), now, out);
     }
 
     /// The network connection is gone. A Will is due. [V4 MQTT-3.1.2-8, V5 MQTT-3.1.2-8]
@@ -464,23 +319,6 @@ impl Shard {
     /// When [`Shard::timeout`] is due next.
     pub fn next_timeout(&self) -> Option<Mono> {
         self.wheel.next()
-    }
-}
-
-/// How the server reads: faults end the connection, warnings are remembered and told.
-#[derive(Debug, Default)]
-struct Serve {
-    survived: Option<Fault>,
-}
-
-impl Trace for Serve {
-    const FIELDS: bool = false;
-    fn fault(&mut self, fault: Fault) -> Verdict {
-        if fault.severity == Severity::Fault {
-            return Verdict::Stop;
-        }
-        self.survived.get_or_insert(fault);
-        Verdict::GoOn
     }
 }
 

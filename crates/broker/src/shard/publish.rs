@@ -10,15 +10,15 @@ use crate::matches::{Elsewhere, Receiver, Whose};
 use crate::retained::{RetainedMessage, Stored};
 use crate::store_side::Serials;
 use crate::{
-    Audience, CloseReason, Condition, ConnId, Destination, Event, Flow, Forwarded, Message, Permit, Reach,
-    Record, Serial, SessionKey, SessionRef, Sink,
+    Audience, CloseReason, Condition, ConnId, Destination, Event, Flow, Forwarded, Message, Reach, Record,
+    Serial, SessionKey, SessionRef, Sink,
 };
 
 /// What routing found.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Routed {
     /// Somebody has a matching subscription.
-    matched: bool,
+    pub(super) matched: bool,
     /// A lane it went into is full.
     pub(super) congested: bool,
 }
@@ -182,40 +182,6 @@ impl Shard {
         Ok(Flow::Continue)
     }
 
-    /// Who gets what is published to this topic. Without a platform nothing goes there.
-    #[inline]
-    pub(super) fn reach(&self, permit: &Permit, topic: &str) -> Option<Reach> {
-        match permit.may_publish(topic) {
-            Some(Reach::Platform) if !self.shared.upstairs => None,
-            Some(Reach::Both) if !self.shared.upstairs => Some(Reach::Topics),
-            reach => reach,
-        }
-    }
-
-    /// A message of a device: to the platform, to subscribers, and to those who watch its product.
-    #[allow(clippy::too_many_arguments, reason = "a message, whose it is and how far it goes")]
-    pub(super) fn publish_of_device(
-        &mut self,
-        slot: u32,
-        product: &str,
-        message: &Message<'_>,
-        serial: Option<Serial>,
-        reach: Reach,
-        now: Now,
-        out: &mut impl Sink,
-    ) -> Routed {
-        if reach.goes_up() {
-            self.uplink(slot, message, now, out);
-        }
-        let mut routed = Routed { matched: reach.goes_up(), congested: false };
-        if reach.is_routed() {
-            let Routed { matched, congested } = self.route(message, serial, now, out);
-            routed = Routed { matched: routed.matched || matched, congested };
-        }
-        routed.congested |= self.mirror(product, message, now, out);
-        routed
-    }
-
     /// There is no room for a message; nobody gets it.
     pub(super) fn refuse_for_room(
         &mut self,
@@ -346,28 +312,16 @@ impl Shard {
         self.route(message, serial, now, out);
     }
 
-    /// The same for the Will of a device.
-    pub(super) fn publish_will_of_device(
-        &mut self,
-        slot: u32,
-        product: &str,
-        reach: Reach,
-        message: &Message<'_>,
-        now: Now,
-        out: &mut impl Sink,
-    ) {
-        let mut serial = None;
-        if message.retain && reach.is_routed() {
-            self.retain(message, &mut serial, out);
-        }
-        self.publish_of_device(slot, product, message, serial, reach, now, out);
-    }
-
     /// Sets or clears the retained message of the topic; false if there is no room for it.
     /// [V4 MQTT-3.3.1-5, V4 MQTT-3.3.1-7, V4 MQTT-3.3.1-10, V5 MQTT-3.3.1-5, V5 MQTT-3.3.1-6, V5 MQTT-3.3.1-7]
     /// [V4 MQTT-3.3.1-11, V5 U-3.3.1.3-2]
     /// Only what the server says of itself is not worth storing: it says it anew.
-    fn retain(&mut self, message: &Message<'_>, serial: &mut Option<Serial>, out: &mut impl Sink) -> bool {
+    pub(super) fn retain(
+        &mut self,
+        message: &Message<'_>,
+        serial: &mut Option<Serial>,
+        out: &mut impl Sink,
+    ) -> bool {
         let publisher = message.publisher.and_then(|at| self.residents.sessions.get(at.slot, at.generation));
         let publisher = publisher.map_or(0, |session| self.directory.mark(&session.key));
         let persists = self.residents.serials.is_some() && !message.topic.starts_with("$SYS/");
