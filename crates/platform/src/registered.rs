@@ -178,27 +178,26 @@ impl Core {
     /// Why somebody is not let in.
     pub(crate) fn diagnose(&self, sign_in: &SignIn<'_>, device: Option<&DeviceRef>) -> PortResult<Diagnosis> {
         let table = self.table();
+        let row_of = |product: &str, name| table.by_id(product).filter(|row| row.product.dialect == name);
         let claims = self.dialects.iter().filter_map(|dialect| Some((dialect, dialect.claim(sign_in)?)));
         let claims: Vec<_> = claims.collect();
-        let known = claims.iter().find(|(dialect, claim)| {
-            table.by_id(&claim.product).is_some_and(|row| row.product.dialect == dialect.name())
-        });
-        let named = device.and_then(|device| Some((device.clone(), table.by_id(&device.product)?)));
-        let (dialect, reference, row) = match (named, known.or(claims.first())) {
-            (Some((device, row)), _) => (Arc::clone(&row.dialect), device, Some(row)),
-            (None, Some((dialect, claim))) => {
-                let row = table.by_id(&claim.product).filter(|row| row.product.dialect == dialect.name());
-                (Arc::clone(dialect), claim.clone(), row)
-            }
+        let known = claims.iter().find(|(dialect, claim)| row_of(&claim.product, dialect.name()).is_some());
+        let recognised = || self.dialects.iter().find(|dialect| dialect.recognises(sign_in));
+        let named = device.and_then(|device| Some((table.by_id(&device.product)?, device.clone())));
+        let (dialect, reference) = match (named, known) {
+            (Some((row, device)), _) => (&row.dialect, Some(device)),
+            (None, Some((dialect, claim))) => (*dialect, Some(claim.clone())),
+            // Nobody is registered under these names: whose words they are is seen from their form.
             (None, None) => {
-                let message = "this CONNECT is none of a device: no dialect finds a product and a device in client \
-                               identifier, user name and password";
-                return Err(PortError::new(PortErrorKind::NotFound, "no_device", message));
+                let dialect = recognised().or(claims.first().map(|(dialect, _)| *dialect));
+                let Some(dialect) = dialect else { return Err(nobody()) };
+                (dialect, dialect.claim(sign_in))
             }
         };
-        let stored = match row {
-            Some(_) => self.registry.device(&reference)?,
-            None => None,
+        let row = reference.as_ref().and_then(|reference| row_of(&reference.product, dialect.name()));
+        let stored = match (&reference, row) {
+            (Some(reference), Some(_)) => self.registry.device(reference)?,
+            _ => None,
         };
         Ok(dialect.diagnose(sign_in, row.map(|row| &row.product), stored.as_ref(), self.now_ms()))
     }
@@ -213,6 +212,12 @@ impl Core {
             self.keeper.await_change(Duration::from_millis(10));
         }
     }
+}
+
+fn nobody() -> PortError {
+    let message = "this CONNECT is none of a device: no dialect finds a product and a device in client identifier, user \
+                   name and password";
+    PortError::new(PortErrorKind::NotFound, "no_device", message)
 }
 
 const ID_RULE: &str = "an id has 1 to 64 letters, digits and any of _ - . : @";
