@@ -74,8 +74,10 @@ pub(crate) struct DeviceState {
     pub(crate) held: Option<Box<[u8]>>,
     /// Since when it waits; it keeps its turn if it has to wait once more.
     pub(crate) held_since: Option<Mono>,
-    /// A quirk was told.
+    /// A quirk was told,
     pub(crate) quirk_told: bool,
+    /// and a fault that leniency has survived: once is enough for a connection that is known for it.
+    pub(crate) fault_told: bool,
 }
 
 /// The Will of a connection.

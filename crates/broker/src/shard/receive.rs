@@ -62,7 +62,8 @@ impl Shard {
     ) -> Flow {
         let mut serve = Serve::default();
         let decoded = decode(frame, version, &leniency, &mut serve);
-        if let Some(fault) = serve.survived
+        let lenient = serve.fault.filter(|_| decoded.is_ok() && self.tells_leniency(conn));
+        if let Some(fault) = serve.survived.or(lenient)
             && let Some(SessionKey { namespace, identifier }) = self.key_of(conn)
         {
             let (namespace, client_identifier) = (*namespace, &**identifier);
@@ -113,6 +114,13 @@ impl Shard {
         if asks && flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
     }
 
+    /// Whether a fault that leniency has survived is to be told.
+    #[cold]
+    fn tells_leniency(&mut self, conn: ConnId) -> bool {
+        let device = self.connected_mut(conn).and_then(|connected| connected.device.as_mut());
+        device.is_some_and(|device| !std::mem::replace(&mut device.fault_told, true))
+    }
+
     /// A packet that cannot be read closes the connection.
     /// [V4 MQTT-4.8.0-1, V5 MQTT-4.13.1-1, V5 MQTT-3.14.0-1]
     /// [V5 U-4.13.1-1, V5 U-4.13.1-2, V5 U-4.13.1-3, V5 MQTT-4.13.2-1]
@@ -160,12 +168,14 @@ impl Shard {
 #[derive(Debug, Default)]
 pub(super) struct Serve {
     pub(super) survived: Option<Fault>,
+    fault: Option<Fault>,
 }
 
 impl Trace for Serve {
     const FIELDS: bool = false;
     fn fault(&mut self, fault: Fault) -> Verdict {
         if fault.severity == Severity::Fault {
+            self.fault.get_or_insert(fault);
             return Verdict::Stop;
         }
         self.survived.get_or_insert(fault);
