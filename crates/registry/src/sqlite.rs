@@ -31,7 +31,7 @@ pub(crate) struct Sqlite {
 
 enum Place {
     Memory,
-    File(PathBuf),
+    File { path: PathBuf, bytes_max: Option<u64> },
 }
 
 struct Link {
@@ -47,9 +47,9 @@ impl Sqlite {
     }
 
     /// In a file, which is made for its owner alone.
-    pub(crate) fn in_file(path: &Path) -> Result<Sqlite, String> {
+    pub(crate) fn in_file(path: &Path, bytes_max: Option<u64>) -> Result<Sqlite, String> {
         prepare_file(path)?;
-        Sqlite::at(Place::File(path.to_owned()))
+        Sqlite::at(Place::File { path: path.to_owned(), bytes_max })
     }
 
     fn at(place: Place) -> Result<Sqlite, String> {
@@ -65,11 +65,11 @@ impl Sqlite {
 
     fn cannot_open(&self, error: &rusqlite::Error) -> String {
         match (&self.place, error.sqlite_error_code()) {
-            (Place::File(path), Some(ErrorCode::NotADatabase)) => format!(
+            (Place::File { path, .. }, Some(ErrorCode::NotADatabase)) => format!(
                 "{} is no data base of SQLite: name another file, or move this one away",
                 path.display()
             ),
-            (Place::File(path), _) => format!("{} cannot be opened: {error}", path.display()),
+            (Place::File { path, .. }, _) => format!("{} cannot be opened: {error}", path.display()),
             (Place::Memory, _) => format!("SQLite cannot be started: {error}"),
         }
     }
@@ -78,13 +78,18 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = match &self.place {
             Place::Memory => Connection::open_in_memory()?,
-            Place::File(path) => Connection::open_with_flags(path, flags)?,
+            Place::File { path, .. } => Connection::open_with_flags(path, flags)?,
         };
         connection.busy_timeout(BUSY)?;
-        if matches!(self.place, Place::File(_)) {
+        if let Place::File { bytes_max, .. } = &self.place {
             if writes {
                 connection.pragma_update(None, "journal_mode", "WAL")?;
                 connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+                if let Some(bytes_max) = bytes_max {
+                    let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+                    let pages = bytes_max / u64::from(page.max(1));
+                    connection.pragma_update(None, "max_page_count", pages.min(u32::MAX.into()) as u32)?;
+                }
             } else {
                 connection.pragma_update(None, "query_only", true)?;
             }

@@ -239,9 +239,9 @@ fn keep_presence(session: &mut dyn Session, batch: &Batch, devices: &Devices<'_>
         ]);
     }
     session.execute_each(
-        "UPDATE devices SET online = $2, since_ms = $3, reason = $4, peer = $5, \
-         activated_ms = CASE WHEN $2 = 1 THEN COALESCE(activated_ms, $3) ELSE activated_ms END, \
-         status = CASE WHEN disabled = 1 THEN 'disabled' WHEN $2 = 1 THEN 'online' \
+        "UPDATE devices SET online = CAST($2 AS BIGINT), since_ms = CAST($3 AS BIGINT), reason = $4, peer = $5, \
+         activated_ms = CASE WHEN CAST($2 AS BIGINT) = 1 THEN COALESCE(activated_ms, CAST($3 AS BIGINT)) ELSE activated_ms END, \
+         status = CASE WHEN disabled = 1 THEN 'disabled' WHEN CAST($2 AS BIGINT) = 1 THEN 'online' \
          WHEN CAST($3 AS BIGINT) IS NULL THEN 'never' ELSE 'offline' END WHERE number = $1",
         lines,
     )?;

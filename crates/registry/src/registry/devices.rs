@@ -178,8 +178,8 @@ pub(super) fn update(session: &mut dyn Session, device: &Device) -> PortResult<(
     remove_tags(session, numbers, &device.id)?;
     insert_tags(session, tag_lines(numbers.product, &device.id, &device.tags))?;
     let changed = session.execute(
-        "UPDATE devices SET name = $3, secret = $4, password = $5, tags = $6, disabled = $7, \
-         activated_ms = $8, extra = $9, status = CASE WHEN $7 = 1 THEN 'disabled' WHEN online = 1 THEN 'online' \
+        "UPDATE devices SET name = $3, secret = $4, password = $5, tags = $6, disabled = CAST($7 AS BIGINT), \
+         activated_ms = $8, extra = $9, status = CASE WHEN CAST($7 AS BIGINT) = 1 THEN 'disabled' WHEN online = 1 THEN 'online' \
          WHEN since_ms IS NULL THEN 'never' ELSE 'offline' END WHERE product = $1 AND id = $2",
         cells![
             numbers.product,

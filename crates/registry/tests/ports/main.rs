@@ -4,12 +4,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod devices;
+mod faults;
 mod history;
 mod kept_back;
 mod make;
+mod model;
 mod place;
 mod removal;
 mod rest;
+mod server;
 mod summary;
 
 use hexmq_registry::Database;
@@ -63,5 +66,31 @@ fn in_a_file() {
         println!("{name}");
         let file = place::File::new();
         check(&file.open());
+    }
+}
+
+#[test]
+fn on_postgresql() {
+    let Some(mut server) = server::Server::start() else { return };
+    for (name, check) in CHECKS {
+        println!("{name}");
+        check(&server.open());
+    }
+    run_model(2, 60, || server.open());
+}
+
+#[test]
+fn as_the_model_says() {
+    run_model(15, 120, place::memory);
+    let files: Vec<place::File> = (0..2).map(|_| place::File::new()).collect();
+    let mut files = files.iter();
+    run_model(2, 60, || files.next().unwrap().open());
+}
+
+/// Runs of so many calls, each from a seed of its own on an empty data base.
+fn run_model(runs: u64, calls: usize, mut open: impl FnMut() -> Database) {
+    for seed in 0..runs {
+        println!("seed {seed}");
+        model::run(&open(), seed, calls);
     }
 }
