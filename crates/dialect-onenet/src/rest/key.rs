@@ -25,7 +25,8 @@ pub(super) fn made(product: &Product, device: &str, of: &str) -> Result<String, 
         Fault::internal("the product has no master key, from which keys are made: give it a secret")
     })?;
     let mac = HashName::Sha1.hmac(master.0.as_bytes(), format!("api-key\n{device}\n{of}").as_bytes());
-    Ok(crate::token::base64(&mac))
+    // The vendor's keys have = where base64 has characters that a path cannot have.
+    Ok(crate::token::base64(&mac).replace(['+', '/'], "="))
 }
 
 /// Gives a device a key.

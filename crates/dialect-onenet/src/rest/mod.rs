@@ -71,8 +71,9 @@ fn route(call: &Call<'_>, path: &[&str]) -> Reply {
         ("GET", ["bindata", index]) => upload::get(call, index),
         ("POST", ["keys"]) => key::create(call),
         ("GET", ["keys"]) => key::list(call),
-        ("PUT", ["keys", key]) => key::update(call, key),
-        ("DELETE", ["keys", key]) => key::delete(call, key),
+        // A key that was made elsewhere may have a slash.
+        ("PUT", ["keys", key @ ..]) if !key.is_empty() => key::update(call, &key.join("/")),
+        ("DELETE", ["keys", key @ ..]) if !key.is_empty() => key::delete(call, &key.join("/")),
         (_, ["triggers", ..]) => {
             Err(Fault::not_offered("triggers are not offered: use webhooks (/api/v1/webhooks)"))
         }

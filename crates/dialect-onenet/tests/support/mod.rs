@@ -1,6 +1,8 @@
 //! What the tests of both accesses share: the vectors, and registered things.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod fake;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
