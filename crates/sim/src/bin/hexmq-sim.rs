@@ -46,10 +46,10 @@ fn main() -> ExitCode {
     let (report, mut failures) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     failures.sort_by_key(|failure| failure.seed);
     let count = arguments.count.min(next.load(Ordering::Relaxed));
-    let Report { happenings, published, delivered, connections, wills } = report;
+    let Report { happenings, published, delivered, connections, wills, uplinks, downlinks } = report;
     println!(
         "{count} seeds in {:.1} s: {happenings} happenings, {connections} connections, {published} messages \
-         published, {delivered} delivered, {wills} Wills; {} failed",
+         published, {delivered} delivered, {wills} Wills, {uplinks} uplinks, {downlinks} downlinks; {} failed",
         started.elapsed().as_secs_f64(),
         failures.len(),
     );

@@ -21,6 +21,9 @@ impl World {
             let when = self.random.between(0, self.plan.latency_ms.1 + 10);
             self.schedule(when, Happening::Break(wire));
         }
+        if self.random.percent(5) {
+            self.send_down();
+        }
         match self.clients[client].spec.nature {
             Nature::Witness => {}
             Nature::Rude => self.act_rudely(client),
@@ -105,13 +108,14 @@ impl World {
         let keeps = if clean_start && spec.version != Version::V5 { Keeps::Nothing } else { expiry };
         let story = &mut self.wires[wire].story;
         (story.has_will, story.keeps, story.clean_start) = (will.is_some(), keeps, clean_start);
+        let user_name = super::cloud::user_name(spec.namespace);
         let packet = ControlPacket::Connect(Connect {
             version: spec.version,
             clean_start,
             keep_alive_s: spec.keep_alive_s,
-            client_identifier: &spec.name,
+            client_identifier: &spec.identifier,
             will,
-            user_name: None,
+            user_name: user_name.as_deref(),
             password: None,
             properties: properties.as_properties(),
         });
@@ -147,7 +151,7 @@ impl World {
         let now = self.now_ms();
         let random = &mut self.random;
         let who = &mut self.clients[client];
-        let name = who.spec.name.clone();
+        let (name, namespace) = (who.spec.name.clone(), who.spec.namespace);
         let v5 = who.spec.version == Version::V5;
         let Some(online) = who.ready() else { return };
         let qos = random.pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
@@ -157,9 +161,11 @@ impl World {
         }
         let retain = random.percent(20);
         // Topics that keep a message have one publisher each, so that it is known which is the last.
-        let topic = match retain {
-            true => format!("r/{name}/{}", random.below(2)),
-            false => format!("t/{}", random.below(self.plan.topics)),
+        let uplink = namespace.product().filter(|_| !retain && random.percent(50)).is_some();
+        let topic = match (retain, uplink) {
+            (true, _) => format!("r/{name}/{}", random.below(2)),
+            (false, true) => format!("{}/{}", random.pick(&["u", "u", "b"]), random.below(2)),
+            (false, false) => format!("t/{}", random.below(self.plan.topics)),
         };
         let length = match random.below(20) {
             0 => largest.min(9000) as usize / 2,
@@ -168,6 +174,7 @@ impl World {
         };
         let message = Message {
             publisher: client,
+            namespace,
             topic,
             qos,
             retain,
@@ -391,7 +398,9 @@ impl World {
 }
 
 fn some_filter(random: &mut super::random::Random, topics: u64) -> String {
-    match random.below(12) {
+    match random.below(14) {
+        12 => "b/+".into(),
+        13 => "d/#".into(),
         0 => "#".into(),
         1 => "t/#".into(),
         2 => "t/+".into(),

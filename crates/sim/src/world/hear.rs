@@ -158,7 +158,7 @@ impl World {
     fn hear_publish(&mut self, client: usize, publish: &Publish<'_>) -> Result<(), String> {
         let at = self.now_ms();
         let who = &mut self.clients[client];
-        let epoch = who.epoch;
+        let (epoch, topics) = (who.epoch, who.spec.namespace.topics());
         let window = who.spec.receive_maximum;
         let most_aliases = who.spec.topic_alias_maximum;
         let taken = match publish.delivery {
@@ -208,6 +208,7 @@ impl World {
         }
         let delivery = ledger::Delivery {
             client,
+            topics,
             epoch,
             topic: &topic,
             qos: publish.qos(),
@@ -230,6 +231,9 @@ impl World {
             |prefix| text.strip_prefix(prefix).and_then(|rest: &str| rest.split(' ').next()?.parse().ok());
         if let Some(wire) = number('w').filter(|_| self.clients[client].spec.nature == Nature::Witness) {
             self.ledger.wills.push(ledger::WillSeen { wire, at: delivery.at });
+        }
+        if let Some(number) = number('d') {
+            return self.hear_downlink(number, delivery);
         }
         let Some(id) = number('m') else { return Ok(()) };
         if publish.properties.message_expiry_interval()

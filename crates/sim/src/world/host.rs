@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hexmq_broker::{
-    Answer, Batch, CloseReason, Condition, ConnId, DropReason, Event, Fetch, HoldId, Partial, Permit,
-    Question, Record, Shard, ShardId, Sink,
+    Answer, Batch, CloseReason, Condition, ConnId, DropReason, Event, Fetch, HandedUp, HoldId, Namespace,
+    Partial, Question, Record, SessionKey, Shard, ShardId, Sink,
 };
-use hexmq_wire::{Framer, QoS};
+use hexmq_wire::{Connect, Framer, QoS};
+
+use super::cloud::{self, Said};
 
 /// A shard and what belongs to it.
 #[derive(Debug)]
@@ -45,7 +47,12 @@ pub(super) enum Promise {
     Packet(Vec<u8>),
     /// Everything: the connection is held back.
     Gate,
+    /// A message for the platform; it has no connection.
+    Uplink(Box<HandedUp>),
 }
+
+/// In the place of a connection.
+const NOBODY: ConnKey = (u32::MAX, u32::MAX);
 
 impl Commits {
     pub(super) fn promised(&self, conn: ConnKey) -> bool {
@@ -126,7 +133,7 @@ impl Link {
 /// What a shard told, as far as a verdict needs it.
 #[derive(Clone, Debug)]
 pub(super) enum Told {
-    Dropped { client: String, topic: String, qos: QoS, reason: DropReason },
+    Dropped { namespace: Namespace, client: String, topic: String, qos: QoS, reason: DropReason },
     Closed { conn: ConnKey, reason: CloseReason },
     Line(String),
 }
@@ -137,6 +144,7 @@ pub(super) struct Outputs<'h> {
     pub(super) lanes: &'h mut [Lane],
     pub(super) questions: &'h mut VecDeque<(HoldId, Answer)>,
     pub(super) told: &'h mut Vec<Told>,
+    pub(super) said: &'h mut Said,
     /// Connections with something to write.
     pub(super) dirty: &'h mut BTreeSet<ConnKey>,
     /// Connections the shard wants read again.
@@ -194,8 +202,28 @@ impl Sink for Outputs<'_> {
         self.lanes[usize::from(to.0)].is_full()
     }
 
-    fn ask(&mut self, hold: HoldId, _question: Question<'_>) -> Option<Answer> {
-        let answer = Answer::Admit { permit: Permit::default(), data: None };
+    fn claim(&self, connect: &Connect<'_>) -> Option<SessionKey> {
+        cloud::claim(connect)
+    }
+
+    fn hand_up(&mut self, uplink: HandedUp) {
+        if self.commits.stores {
+            self.commits.promises.push((NOBODY, Promise::Uplink(Box::new(uplink))));
+        } else {
+            self.said.uplinks.push(uplink);
+        }
+    }
+
+    fn acked(&mut self, token: u64) {
+        self.said.acked.push(token);
+    }
+
+    fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer> {
+        let permit = match question {
+            Question::WhoIs { key, .. } => cloud::permit(key),
+            Question::Authenticate { .. } => Default::default(),
+        };
+        let answer = Answer::Admit { permit, data: None };
         if !self.answer_later {
             return Some(answer);
         }
@@ -241,9 +269,13 @@ impl Sink for Outputs<'_> {
 
     fn tell(&mut self, event: Event<'_>) {
         self.told.push(match event {
-            Event::MessageDropped { client_identifier, topic, qos, reason, .. } => {
-                Told::Dropped { client: client_identifier.into(), topic: topic.into(), qos, reason }
-            }
+            Event::MessageDropped { namespace, client_identifier, topic, qos, reason } => Told::Dropped {
+                namespace,
+                client: client_identifier.into(),
+                topic: topic.into(),
+                qos,
+                reason,
+            },
             other => Told::Line(other.to_string()),
         });
     }

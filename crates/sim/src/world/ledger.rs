@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hexmq_broker::Namespace;
 use hexmq_topic::{SubscriptionFilter, TopicName};
 use hexmq_wire::QoS;
 
@@ -13,6 +14,8 @@ pub(super) type MessageId = usize;
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     pub(super) publisher: usize,
+    /// The publisher's.
+    pub(super) namespace: Namespace,
     pub(super) topic: String,
     pub(super) qos: QoS,
     pub(super) retain: bool,
@@ -28,6 +31,18 @@ pub(super) struct Message {
     pub(super) refused: bool,
     /// How often it was sent again to a server that did not say whether it knows of it (3.1).
     pub(super) doubtful: u32,
+}
+
+impl Message {
+    /// Whether the platform is to have it.
+    pub(super) fn goes_up(&self) -> bool {
+        self.namespace != Namespace::PLAIN && (self.topic.starts_with("u/") || self.topic.starts_with("b/"))
+    }
+
+    /// Whether subscribers of these topics can get it.
+    pub(super) fn is_routed_to(&self, topics: Namespace) -> bool {
+        self.namespace.topics() == topics && !(self.goes_up() && self.topic.starts_with("u/"))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +109,8 @@ pub(super) struct Ledger {
 #[derive(Clone, Debug)]
 pub(super) struct Delivery<'a> {
     pub(super) client: usize,
+    /// The namespace of what it subscribes to.
+    pub(super) topics: Namespace,
     pub(super) epoch: u32,
     pub(super) topic: &'a str,
     pub(super) qos: QoS,
@@ -149,6 +166,12 @@ impl Ledger {
         };
         if message.topic != delivery.topic {
             return Err(format!("message {id} of {} came under {}", message.topic, delivery.topic));
+        }
+        if !message.is_routed_to(delivery.topics) {
+            return Err(format!(
+                "message {id} of namespace {} crossed to {}",
+                message.namespace, delivery.topics
+            ));
         }
         // With Retain As Published the flag does not tell; both are allowed for then.
         let from_store = delivery.retain;

@@ -5,7 +5,8 @@
 //! come later, clients that hang, come back, take over, or break every rule. Onlookers judge only
 //! what can be seen from outside: packets on wires and what the server told. They hold the
 //! server to this: QoS 1 is not lost once acknowledged, QoS 2 comes once, messages come in order,
-//! nothing comes to who is not entitled, the retained message is the last one, a Will comes
+//! nothing comes to who is not entitled nor from another namespace, the platform has the messages of devices
+//! exactly once, the retained message is the last one, a Will comes
 //! exactly when it is due, bounds hold, and when the storm is over everything settles and
 //! nothing is left behind.
 //!
@@ -14,6 +15,7 @@
 
 mod act;
 mod client;
+mod cloud;
 mod hear;
 mod host;
 mod ledger;
@@ -103,6 +105,8 @@ enum Happening {
     Act(usize),
     Acknowledge(usize, usize),
     Ping(usize, usize),
+    /// The platform takes over what it was handed.
+    Platform,
     WakeUp(usize),
 }
 
@@ -128,6 +132,8 @@ struct World {
     /// The last message with RETAIN a client saw on a topic.
     reader_saw: BTreeMap<(usize, String), usize>,
     told: Vec<Told>,
+    said: cloud::Said,
+    platform: cloud::Platform,
     /// Clients still act at random.
     storm: bool,
     /// The last things that happened: when, to whom, what.
@@ -153,7 +159,7 @@ impl World {
         // Hours into its life, and in this century.
         let now = Now { mono: Mono(10_000_000), wall: Wall(1_900_000_000_000) };
         let limits = Arc::new(plan.limits.clone());
-        let shared = Arc::new(Shared::new(plan.shards, &limits, seed, now));
+        let shared = Arc::new(Shared::new(plan.shards, &limits, seed, now).with_upstairs());
         let hosts = (0..plan.shards).map(|id| {
             let shard = Shard::new(ShardId(id), limits.clone(), shared.clone(), now);
             vault::host(shard, &plan, false)
@@ -174,6 +180,8 @@ impl World {
             lengths: Vec::new(),
             reader_saw: BTreeMap::new(),
             told: Vec::new(),
+            said: cloud::Said::default(),
+            platform: cloud::Platform::default(),
             storm: true,
             journal: VecDeque::new(),
             failure: None,

@@ -1,6 +1,6 @@
 //! What a seed means: how many shards and clients, what they are like, which bounds are tight.
 
-use hexmq_broker::Limits;
+use hexmq_broker::{Limits, Namespace, SessionKey};
 use hexmq_wire::{QoS, Version};
 
 use super::random::Random;
@@ -55,6 +55,10 @@ pub(super) struct StorePlan {
 #[derive(Clone, Debug)]
 pub(super) struct Spec {
     pub(super) name: String,
+    /// Whose client it is,
+    pub(super) namespace: Namespace,
+    /// and under which name: another one may have it in another namespace.
+    pub(super) identifier: String,
     pub(super) version: Version,
     pub(super) nature: Nature,
     pub(super) keeps: Keeps,
@@ -103,8 +107,13 @@ impl Plan {
         let most = scale.clients.unwrap_or(usize::MAX);
         let count = random.between(2, 9) as usize;
         let mut clients = vec![Spec::witness()];
+        let devices = random.percent(60);
         for number in 0..count {
-            clients.push(Spec::new(number, random));
+            let mut spec = Spec::new(number, random);
+            if devices {
+                spec.settle(random.pick(&REALMS), &clients);
+            }
+            clients.push(spec);
         }
         clients.truncate(most.saturating_add(1));
         let store = random.percent(60).then(|| StorePlan {
@@ -146,14 +155,57 @@ fn limits(random: &mut Random) -> Limits {
         retained_messages: random.pick(&[4, 1000, 1000]),
         queue_memory_bytes: random.pick(&[0, 500, 64 << 20]),
         retained_memory_bytes: random.pick(&[0, 100, 64 << 20]),
+        uplink_queue_messages: random.pick(&[1, 5, 1000, 1000]),
+        uplink_queue_bytes: random.pick(&[500, 1 << 20, 1 << 20]),
+        uplink_window_messages: random.pick(&[1, 4, 4096]),
+        uplink_window_bytes: random.pick(&[1, 400, 1 << 20]),
         ..Limits::default()
     }
 }
 
+/// Where clients are at home: among plain ones, in two products, and in one that shares the topics of plain ones.
+const REALMS: [Namespace; 6] = [
+    Namespace::PLAIN,
+    Namespace::PLAIN,
+    Namespace::of_product(1, false),
+    Namespace::of_product(1, false),
+    Namespace::of_product(2, false),
+    Namespace::of_product(3, true),
+];
+
 impl Spec {
+    /// The session it has.
+    pub(super) fn key(&self) -> SessionKey {
+        SessionKey { namespace: self.namespace, identifier: self.identifier.as_str().into() }
+    }
+
+    /// Where its Will is published, as the witness sees it.
+    pub(super) fn will_topic(&self) -> String {
+        match self.namespace {
+            Namespace::PLAIN => format!("w/{}", self.name),
+            namespace => format!("$hexmq/p{namespace}/raw/w/{}", self.name),
+        }
+    }
+
+    /// Makes it a device, with the first name that is free in its namespace.
+    fn settle(&mut self, namespace: Namespace, others: &[Spec]) {
+        if namespace == Namespace::PLAIN {
+            return;
+        }
+        let before = others.iter().filter(|other| other.namespace == namespace).count();
+        self.namespace = namespace;
+        self.identifier = format!("c{before}");
+        if namespace.topics() == Namespace::PLAIN {
+            // Its Will would be seen twice: as everybody's, and as its product's.
+            self.will = None;
+        }
+    }
+
     fn witness() -> Spec {
         Spec {
             name: "witness".into(),
+            namespace: Namespace::PLAIN,
+            identifier: "witness".into(),
             version: Version::V5,
             nature: Nature::Witness,
             keeps: Keeps::Forever,
@@ -187,6 +239,8 @@ impl Spec {
         let will = (nature == Nature::Legal && random.percent(50)).then_some(WillSpec { qos, delay_s });
         Spec {
             name: format!("c{number}"),
+            namespace: Namespace::PLAIN,
+            identifier: format!("c{number}"),
             version,
             nature,
             keeps,

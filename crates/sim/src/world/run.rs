@@ -24,6 +24,10 @@ pub struct Report {
     pub connections: u64,
     /// Wills the witness saw.
     pub wills: u64,
+    /// Messages of devices in the platform's data base.
+    pub uplinks: u64,
+    /// Messages that reached a session from the platform.
+    pub downlinks: u64,
 }
 
 impl Report {
@@ -34,6 +38,8 @@ impl Report {
         self.delivered += other.delivered;
         self.connections += other.connections;
         self.wills += other.wills;
+        self.uplinks += other.uplinks;
+        self.downlinks += other.downlinks;
     }
 }
 
@@ -205,6 +211,7 @@ impl World {
                 self.turn(at, |shard, now, out| shard.work(now, out));
             }
             Happening::Drained(at, conn) => self.drained(at, conn),
+            Happening::Platform => self.platform_works(),
             Happening::Sync => self.sync(),
             Happening::Fetch(at) => self.fetch(at),
             Happening::Cut => self.cut_power(),
@@ -304,6 +311,8 @@ impl World {
                 .sum(),
             connections: self.wires.len() as u64,
             wills: self.ledger.wills.len() as u64,
+            uplinks: self.platform.uplinks(),
+            downlinks: self.platform.downlinks(),
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use hexmq_broker::{CloseReason, Condition, Flow, Lost, Peer, Shard, claim, home};
+use hexmq_broker::{CloseReason, Condition, Flow, Lost, Peer, Shard, home};
 use hexmq_session::Now;
 use hexmq_wire::{ControlPacket, Frame, Framer, Leniency, NoTrace, PacketType, Version, decode};
 
+use super::client::Client;
+use super::cloud::claim;
 use super::host::{ConnKey, Link, Outputs, Paused, Told, key};
 use super::plan::{Keeps, Nature};
 use super::wires::{Place, Story};
@@ -36,6 +38,7 @@ impl World {
             lanes: &mut host.lanes,
             questions: &mut host.questions,
             told: &mut self.told,
+            said: &mut self.said,
             dirty: &mut dirty,
             resumed: &mut resumed,
             answer_later,
@@ -50,6 +53,8 @@ impl World {
         }
         self.listen(at);
         self.seal(at);
+        let said = std::mem::take(&mut self.said);
+        self.platform_hears(said);
         for key in dirty {
             self.flush(at, key);
         }
@@ -69,7 +74,10 @@ impl World {
     fn listen(&mut self, at: usize) {
         for told in std::mem::take(&mut self.told) {
             match told {
-                Told::Dropped { client, topic, qos, reason } => {
+                Told::Dropped { namespace, client, topic, qos, reason } => {
+                    let known =
+                        |who: &&Client| who.spec.namespace == namespace && who.spec.identifier == client;
+                    let client = self.clients.iter().find(known).map_or(client, |who| who.spec.name.clone());
                     self.remark(format!("shard {at}: dropped for {client}: {topic} {qos:?} {reason}"));
                     if qos != hexmq_wire::QoS::AtMostOnce {
                         *self.ledger.drops.entry((client, topic)).or_default() += 1;
@@ -122,6 +130,8 @@ impl World {
         );
         let may_refuse = self.plan.store.is_some_and(|store| store.sync_fails_of > 0);
         let innocent = innocent || (may_refuse && reason == Some(CloseReason::Refused));
+        // The platform was away for long.
+        let innocent = innocent || reason == Some(CloseReason::UplinkQueueFull);
         if legal && !innocent {
             self.fail(client, format!("closed although it did nothing wrong: {reason:?}"));
         }
@@ -225,11 +235,13 @@ impl World {
         if link.paused.is_none() || (only.is_some() && link.paused != only) {
             return;
         }
+        if only.is_some() && !host.shard.resumed(conn_id(conn), now) {
+            // It waits for something else as well, of which the shard tells.
+            link.paused = Some(Paused::Asked);
+            return;
+        }
         link.paused = None;
         self.wires[link.wire].story.heard_at = now.mono.as_ms();
-        if only.is_some() {
-            host.shard.resumed(conn_id(conn), now);
-        }
         self.read(at, conn);
     }
 

@@ -42,7 +42,7 @@ impl World {
         };
         let limits = Arc::new(self.plan.limits.clone());
         let shared = Shared::new(self.plan.shards, &limits, opened.numbers.seed, self.now);
-        self.shared = Arc::new(shared.with_store(&opened.numbers, "disk"));
+        self.shared = Arc::new(shared.with_store(&opened.numbers, "disk").with_upstairs());
         let mut shards: Vec<Shard> = (0..self.plan.shards)
             .map(|id| Shard::new(ShardId(id), limits.clone(), self.shared.clone(), self.now))
             .collect();
@@ -148,11 +148,15 @@ impl World {
         let Some(safe) = self.vault.as_ref().map(|vault| vault.store.safe()) else { return };
         let host = &mut self.hosts[at];
         let mut dirty: Vec<ConnKey> = Vec::new();
+        let mut said = super::cloud::Said::default();
         while let Some((_, conn, promise)) = host.commits.pending.pop_front_if(|(place, ..)| *place <= safe) {
-            if let Some(link) = host.links.get_mut(&conn) {
+            if let Promise::Uplink(uplink) = promise {
+                said.uplinks.push(*uplink);
+            } else if let Some(link) = host.links.get_mut(&conn) {
                 match promise {
                     Promise::Gate => link.gates = link.gates.saturating_sub(1),
                     Promise::Packet(bytes) => link.output.extend_from_slice(&bytes),
+                    Promise::Uplink(_) => {}
                 }
                 dirty.push(conn);
             }
@@ -160,6 +164,7 @@ impl World {
         for conn in dirty {
             self.flush(at, conn);
         }
+        self.platform_hears(said);
     }
 
     /// A question to the store is answered.
@@ -192,6 +197,7 @@ impl World {
             }
         }
         self.moving.clear();
+        self.platform_starts();
         let seed = self.random.below(u64::MAX);
         // Or only the process ends, and the operating system has what it was given.
         let disk = if self.random.percent(80) { vault.disk.crash(seed) } else { vault.disk.kill() };
