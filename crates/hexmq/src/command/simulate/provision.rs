@@ -10,8 +10,10 @@ use super::args::Args;
 use super::simulation::Device;
 use crate::command::client::Trouble;
 
-/// Requests at once: the server has other things to do.
-const WORKERS: usize = 4;
+/// Devices of one request.
+const AT_ONCE: usize = 2000;
+/// Bytes of an answer that are read.
+const ANSWER_MAX: u64 = 4 * 1024 * 1024;
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -49,25 +51,20 @@ pub(super) fn provision(args: &Args, devices: &[Device]) -> Result<(), Trouble> 
         "dialect": args.dialect.name(),
         "secret": args.product_secret,
     });
-    api.create("/products", &without_null(body))?;
-    let path = format!("/products/{product}/devices");
-    let share = devices.len().div_ceil(WORKERS).max(1);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = devices
-            .chunks(share)
-            .map(|devices| {
-                scope.spawn(|| {
-                    devices.iter().try_for_each(|device| {
-                        let body = json!({"id": device.id, "name": device.id, "secret": device.secret});
-                        api.create(&path, &body)
-                    })
-                })
-            })
-            .collect();
-        workers.into_iter().try_for_each(|worker| {
-            let broken = || Trouble::new("devices were not registered", "a thread broke", "it again");
-            worker.join().unwrap_or_else(|_| Err(broken()))
-        })
+    api.post("/products", &without_null(body), &[201, 409])?;
+    let path = format!("/products/{product}/devices:import?existing=skip");
+    devices.chunks(AT_ONCE).try_for_each(|devices| {
+        let device = |device: &Device| json!({"id": device.id, "name": device.id, "secret": device.secret});
+        let answer = api.post(&path, &devices.iter().map(device).collect(), &[200])?;
+        let lines = answer["lines"].as_array().into_iter().flatten();
+        match lines.into_iter().find(|line| line["state"] == "failed") {
+            Some(line) => Err(Trouble::new(
+                format!("{} devices were not registered, the first is {}", answer["failed"], line["id"]),
+                &line["error"],
+                "ids of letters, digits, - _ . : @, and secrets as their cloud makes them",
+            )),
+            None => Ok(()),
+        }
     })
 }
 
@@ -92,31 +89,28 @@ impl Api {
         Api { agent: config.into(), base, authorization }
     }
 
-    /// Creates something; that it is there already is fine.
-    fn create(&self, path: &str, body: &Value) -> Result<(), Trouble> {
+    /// Asks for something to be made; what is answered, if its status is one of these.
+    fn post(&self, path: &str, body: &Value, statuses: &[u16]) -> Result<Value, Trouble> {
         let url = format!("{}{path}", self.base);
         let mut request = self.agent.post(&url).header("content-type", "application/json");
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
-        let mut response = request.send(body.to_string()).map_err(|error| {
-            Trouble::new(
-                format!("{url} cannot be asked"),
-                error,
-                "--url with the address after `listening http://`",
-            )
+        let answered = request.send(body.to_string()).and_then(|mut response| {
+            let status = response.status().as_u16();
+            let body = response.body_mut().with_config().limit(ANSWER_MAX).read_to_string();
+            body.map(|body| (status, body))
+        });
+        let (status, text) = answered.map_err(|error| {
+            let remedy = "--url with the address after `listening http://`";
+            Trouble::new(format!("{url} cannot be asked"), error, remedy)
         })?;
-        let status = response.status().as_u16();
-        if matches!(status, 200 | 201 | 409) {
-            // Read to the end, so that the connection serves again.
-            let _ = response.body_mut().read_to_string();
-            return Ok(());
+        if statuses.contains(&status) {
+            return Ok(serde_json::from_str(&text).unwrap_or_default());
         }
-        let text = response.body_mut().read_to_string().unwrap_or_default();
-        let remedy = if matches!(status, 401 | 403) {
-            "--admin-password, or an API key in HEXMQ_TOKEN"
-        } else {
-            "what the answer says"
+        let remedy = match status {
+            401 | 403 => "--admin-password, or an API key in HEXMQ_TOKEN",
+            _ => "what the answer says",
         };
         Err(Trouble::new(format!("POST {url} was answered {status}"), text, remedy))
     }
