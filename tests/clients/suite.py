@@ -45,8 +45,8 @@ class Suite:
         for arguments in itertools.product(*axes):
             self.add(function, *arguments)
 
-    def run(self):
-        """Runs all cases, prints the failures and the count; ends the program."""
+    def run(self, end=None):
+        """Runs all cases, prints the failures and the count; `end` cleans up; ends the program."""
         wanted = sys.argv[1:]
         failed = passed = 0
         for name, function, arguments in self.cases:
@@ -62,6 +62,8 @@ class Suite:
                 failed += 1
                 print(f"{self.name}: FAILED {name}")
                 traceback.print_exc(file=sys.stdout)
+        if end:
+            end()
         print(f"{self.name}: {passed} passed, {failed} failed", flush=True)
         # Threads of a client that hangs must not keep the program.
         os._exit(1 if failed or not passed else 0)

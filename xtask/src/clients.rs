@@ -20,25 +20,42 @@ const PASSWORD: &str = "correct horse";
 struct Suite {
     name: &'static str,
     script: &'static str,
+    /// The virtual environment of a Python suite.
+    python: &'static str,
     variables: &'static [(&'static str, &'static str)],
 }
 
+impl Suite {
+    const fn new(name: &'static str, script: &'static str) -> Suite {
+        Suite { name, script, python: "python", variables: &[] }
+    }
+
+    const fn within(self, python: &'static str) -> Suite {
+        Suite { python, ..self }
+    }
+
+    const fn with(self, variables: &'static [(&'static str, &'static str)]) -> Suite {
+        Suite { variables, ..self }
+    }
+}
+
 const SUITES: &[Suite] = &[
-    Suite { name: "paho-mqtt (Python)", script: "paho_suite.py", variables: &[] },
-    Suite { name: "aiomqtt (Python)", script: "aiomqtt_suite.py", variables: &[] },
-    Suite { name: "MQTT.js (Node)", script: "mqttjs_suite.mjs", variables: &[] },
-    Suite {
-        name: "mosquitto clients",
-        script: "mosquitto_suite.py",
-        variables: &[("HEXMQ_TOOLS", "mosquitto")],
-    },
-    Suite {
-        name: "hexmq pub, sub, rr",
-        script: "mosquitto_suite.py",
-        variables: &[("HEXMQ_TOOLS", "hexmq")],
-    },
-    Suite { name: "tshark agrees", script: "tshark_suite.py", variables: &[] },
-    Suite { name: "a page in a browser", script: "page_suite.mjs", variables: &[] },
+    Suite::new("paho-mqtt (Python)", "paho_suite.py"),
+    Suite::new("aiomqtt (Python)", "aiomqtt_suite.py"),
+    Suite::new("MQTT.js (Node)", "mqttjs_suite.mjs"),
+    Suite::new("mosquitto clients", "mosquitto_suite.py").with(&[("HEXMQ_TOOLS", "mosquitto")]),
+    Suite::new("hexmq pub, sub, rr", "mosquitto_suite.py").with(&[("HEXMQ_TOOLS", "hexmq")]),
+    Suite::new("tshark agrees", "tshark_suite.py"),
+    Suite::new("a page in a browser", "page_suite.mjs"),
+    // These start servers of their own.
+    Suite::new("device cloud, by bytes", "cloud_suite.py"),
+    Suite::new("aliyun-iot-linkkit (Python)", "aliyun_suite.py").within("python-aliyun"),
+    Suite::new("linkkit 1.0.0 (Python)", "aliyun_suite.py")
+        .within("python-linkkit")
+        .with(&[("HEXMQ_LINKKIT", "old")]),
+    Suite::new("Aliyun's libraries (Node)", "aliyun_suite.mjs"),
+    Suite::new("OneNET's libraries (Python)", "onenet_suite.py").within("python-onenet"),
+    Suite::new("data base away", "outage_suite.py"),
 ];
 
 /// `cargo xtask clients`: what the suites need, a build, the suites.
@@ -115,8 +132,11 @@ impl Site {
 
     fn command(&self, suite: &Suite) -> Result<Command, String> {
         let script = place::root().join("tests/clients").join(suite.script);
-        let interpreter =
-            if suite.script.ends_with(".py") { provision::python() } else { PathBuf::from("node") };
+        let interpreter = if suite.script.ends_with(".py") {
+            provision::python(suite.python)
+        } else {
+            PathBuf::from("node")
+        };
         let mut started = command(interpreter);
         started
             .arg(script)
@@ -129,6 +149,8 @@ impl Site {
             .env("HEXMQ_TEST_PASSWORD", PASSWORD)
             .env("HEXMQ_PROGRAM", &self.program)
             .env("HEXMQ_NODE_FOLDER", provision::node_folder())
+            .env("HEXMQ_NODE_CLOUD_FOLDER", provision::node_cloud_folder())
+            .env("HEXMQ_SITE", place::tools().join("site"))
             .envs(suite.variables.iter().copied());
         Ok(started)
     }

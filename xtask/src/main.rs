@@ -49,6 +49,8 @@ cargo xtask <subcommand>
                                messages/s and CPU with every acknowledgement on disk, against memory, the disk
                                alone, mosquitto with persistence, RabbitMQ
   bench --restart [--json]     a million queued messages, a million retained, 100,000 sessions: ready in, memory
+  bench --cloud [--devices N] [--seconds N] [--dialect D] [--json]
+                               10,000 devices that post every 10 s while the API is asked 20 times a second
   bench --stalled [--json]     latency of others before and after two subscribers take nothing any more
   run [ARGUMENTS]              cargo run --release --package hexmq -- ARGUMENTS
 ";

@@ -45,17 +45,48 @@ pub(crate) const DEBIAN: &[DebianPackage] = &[
         purpose: "opens the page of a recording",
     },
     DebianPackage {
+        name: "openssl",
+        probe: &["openssl", "version"],
+        purpose: "a certificate for the device libraries",
+    },
+    DebianPackage {
+        name: "postgresql",
+        probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"],
+        purpose: "the registry in PostgreSQL, and what happens without it",
+    },
+    DebianPackage {
         name: "ca-certificates",
         probe: &["test", "-d", "/etc/ssl/certs"],
         purpose: "pip and npm over TLS",
     },
 ];
 
-/// Python packages, installed into a virtual environment under `target/`.
-pub(crate) const PYTHON: &[&str] = &["paho-mqtt==2.1.0", "aiomqtt==2.5.1"];
+/// Python packages that live together, in a virtual environment of this name under `target/`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PythonPackages {
+    /// Name of the environment's folder.
+    pub(crate) folder: &'static str,
+    /// What is installed.
+    pub(crate) packages: &'static [&'static str],
+}
+
+/// What speaks MQTT to us in Python. The device libraries of the clouds want an old paho-mqtt, and two of them
+/// are called `linkkit`.
+pub(crate) const PYTHON: &[PythonPackages] = &[
+    PythonPackages { folder: "python", packages: &["paho-mqtt==2.1.0", "aiomqtt==2.5.1"] },
+    PythonPackages { folder: "python-aliyun", packages: &["aliyun-iot-linkkit==1.2.13", "paho-mqtt==1.6.1"] },
+    PythonPackages { folder: "python-linkkit", packages: &["linkkit==1.0.0", "paho-mqtt==1.6.1"] },
+    PythonPackages {
+        folder: "python-onenet",
+        packages: &["onenetapi==0.4", "pyonenet==0.0.1", "requests==2.32.5"],
+    },
+];
 
 /// Node packages, installed under `target/`; playwright-core drives the Chromium of Debian and brings none.
 pub(crate) const NODE: &[&str] = &["mqtt@5.16.0", "playwright-core@1.64.1"];
+
+/// The device libraries for Node, which bring an MQTT.js of their time.
+pub(crate) const NODE_CLOUD: &[&str] = &["alibabacloud-iot-device-sdk@1.2.8", "aliyun-iot-device-sdk@1.0.1"];
 
 /// The supply-chain check.
 pub(crate) const CARGO_DENY: &str = "0.20.2";

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::{cargo, command, run, succeeds};
-use crate::pins::{CARGO_DENY, DEBIAN, DebianPackage, NODE, PYTHON};
+use crate::pins::{CARGO_DENY, DEBIAN, DebianPackage, NODE, NODE_CLOUD, PYTHON};
 use crate::place;
 use crate::steps::Outcome;
 
@@ -51,22 +51,28 @@ fn apt() -> std::process::Command {
     apt
 }
 
-/// The Python of the virtual environment.
-pub(crate) fn python() -> PathBuf {
-    place::tools().join("python/bin/python")
+/// The Python of a virtual environment.
+pub(crate) fn python(environment: &str) -> PathBuf {
+    place::tools().join(environment).join("bin/python")
 }
 
-/// paho-mqtt and aiomqtt in a virtual environment.
+/// Clients and device libraries, in virtual environments.
 pub(crate) fn python_packages() -> Result<Outcome, String> {
-    let folder = place::tools().join("python");
-    installed_once(&folder, PYTHON, || {
-        run(command("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-        retried("pip install", || {
-            run(command(python())
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-                .args(PYTHON))
-        })
-    })
+    let mut told = Vec::new();
+    for environment in PYTHON {
+        let folder = place::tools().join(environment.folder);
+        let outcome = installed_once(&folder, environment.packages, || {
+            run(command("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+            retried("pip install", || {
+                run(command(python(environment.folder))
+                    .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                    .args(environment.packages))
+            })
+        })?;
+        told.push(outcome);
+    }
+    let installed = told.iter().filter(|told| told.ends_with("installed")).count();
+    Ok(Outcome::Done(format!("{} environments, {installed} of them new", told.len())))
 }
 
 /// The folder whose `node_modules` holds MQTT.js.
@@ -74,19 +80,28 @@ pub(crate) fn node_folder() -> PathBuf {
     place::tools().join("node")
 }
 
-/// MQTT.js in a folder of its own.
+/// The folder whose `node_modules` holds the device libraries.
+pub(crate) fn node_cloud_folder() -> PathBuf {
+    place::tools().join("node-cloud")
+}
+
+/// MQTT.js and the device libraries, each in a folder of its own.
 pub(crate) fn node_packages() -> Result<Outcome, String> {
-    let folder = node_folder();
-    installed_once(&folder, NODE, || {
-        fs::write(folder.join("package.json"), "{\"private\":true}\n").map_err(|error| error.to_string())?;
-        retried("npm install", || {
-            run(command("npm")
-                .args(["install", "--prefix"])
-                .arg(&folder)
-                .args(["--no-audit", "--no-fund", "--no-save", "--loglevel=error"])
-                .args(NODE))
-        })
-    })
+    let mut told = Vec::new();
+    for (folder, packages) in [(node_folder(), NODE), (node_cloud_folder(), NODE_CLOUD)] {
+        told.push(installed_once(&folder, packages, || {
+            fs::write(folder.join("package.json"), "{\"private\":true}\n")
+                .map_err(|error| error.to_string())?;
+            retried("npm install", || {
+                run(command("npm")
+                    .args(["install", "--prefix"])
+                    .arg(&folder)
+                    .args(["--no-audit", "--no-fund", "--no-save", "--loglevel=error"])
+                    .args(packages))
+            })
+        })?);
+    }
+    Ok(Outcome::Done(told.join("; ")))
 }
 
 /// A cargo-deny, from the machine or built once under the target folder.
@@ -150,17 +165,17 @@ fn installed_once(
     folder: &Path,
     pins: &[&str],
     install: impl FnOnce() -> Result<(), String>,
-) -> Result<Outcome, String> {
+) -> Result<String, String> {
     let stamp = folder.join("pins");
     let wanted = pins.join("\n");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        return Ok(Outcome::Done(format!("{} are there", pins.join(", "))));
+        return Ok(format!("{} are there", pins.join(", ")));
     }
     println!("    installing {}", pins.join(", "));
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     install()?;
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
-    Ok(Outcome::Done(format!("{} installed", pins.join(", "))))
+    Ok(format!("{} installed", pins.join(", ")))
 }
 
 fn retried(what: &str, mut attempt: impl FnMut() -> Result<(), String>) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! measured by; what durability costs and what a restart takes. And the check that 10,000 clients at once go well.
 
 mod case;
+mod cloud;
 mod durable;
 mod peer;
 mod restart;
@@ -28,6 +29,9 @@ type Measured = BTreeMap<(usize, Subject), Vec<f64>>;
 pub(crate) fn run(mut arguments: Arguments) -> Result<(), String> {
     if arguments.switch("--durable") {
         return durable::run(arguments);
+    }
+    if arguments.switch("--cloud") {
+        return cloud::run(arguments);
     }
     if arguments.switch("--restart") {
         return restart::restart(arguments);

@@ -65,7 +65,8 @@ fn fill(folder: &Folder, queue: &str, sessions: u64, topics: u64) -> Result<(f64
     Ok((begun.elapsed().as_secs_f64(), sizes.sum()))
 }
 
-fn resident_bytes(pid: u32) -> Result<u64, String> {
+/// Resident memory of a process.
+pub(super) fn resident_bytes(pid: u32) -> Result<u64, String> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(|error| error.to_string())?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     let kibibytes: Option<u64> = line.trim().strip_suffix("kB").and_then(|size| size.trim().parse().ok());
