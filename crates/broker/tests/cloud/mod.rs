@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use hexmq_broker::{
-    Answer, Batch, CloseReason, ConnId, Delivered, DeviceTerms, Downlink, Event, Flow, HandedUp, HoldId,
-    Limits, Manners, Namespace, Partial, Peer, Permit, Question, Reach, Refusal, SessionKey, Shard, ShardId,
-    Shared, Sink, TopicRule, claim,
+    Answer, Batch, CloseReason, ConnId, Delivered, DeviceTerms, Downlink, Event, Fetch, Flow, HandedUp,
+    HoldId, Limits, Manners, Namespace, Partial, Peer, Permit, Question, Reach, Record, Refusal, SessionKey,
+    Shard, ShardId, Shared, Sink, TopicRule, claim,
 };
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{
@@ -32,6 +32,9 @@ pub(crate) struct World {
     pub(crate) paced: Vec<(ConnId, u32)>,
     /// Bytes that every connection still has to take, beside what is in its output.
     pub(crate) backlog: usize,
+    /// Records, for a server that stores.
+    pub(crate) persisted: Vec<u8>,
+    pub(crate) fetches: Vec<Fetch>,
 }
 
 /// `{number}/{device}` as a user name makes a device; `{number}+` one that shares the topics of plain clients.
@@ -78,6 +81,12 @@ impl Sink for World {
         }
         let permit = Permit { admin: user_name == Some("admin"), device, ..Permit::default() };
         Some(Answer::Admit { permit, data: None })
+    }
+    fn persist(&mut self, record: &Record<'_>) {
+        record.encode(&mut self.persisted);
+    }
+    fn fetch(&mut self, fetch: Fetch) {
+        self.fetches.push(fetch);
     }
     fn hand_up(&mut self, uplink: HandedUp) {
         self.uplinks.push(uplink);
