@@ -23,8 +23,14 @@ enum Command {
     Bench(command::bench::Args),
     Build(Box<command::build::Args>),
     Capture(Box<command::capture::Args>),
+    Command(command::admin::order::Args),
+    Data(command::admin::data::Args),
+    Device(command::admin::device::Args),
     Diff(command::diff::Args),
+    Doctor(command::admin::doctor::Args),
     Explain(command::explain::Args),
+    Key(command::admin::key::Args),
+    Product(command::admin::product::Args),
     Pub(Box<command::publish::Args>),
     Raw(Box<command::raw::Args>),
     Replay(Box<command::replay::Args>),
@@ -35,6 +41,7 @@ enum Command {
     #[command(after_help = command::subscribe::FORMAT_HELP)]
     Sub(Box<command::subscribe::Args>),
     User(command::user::Args),
+    Webhook(command::admin::webhook::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,8 +59,14 @@ fn main() -> ExitCode {
         Some(Command::Bench(args)) => command::bench::run(&args),
         Some(Command::Build(args)) => command::build::run(&args),
         Some(Command::Capture(args)) => command::capture::run(&args),
+        Some(Command::Command(args)) => command::admin::order::run(&args),
+        Some(Command::Data(args)) => command::admin::data::run(&args),
+        Some(Command::Device(args)) => command::admin::device::run(&args),
         Some(Command::Diff(args)) => command::diff::run(&args),
+        Some(Command::Doctor(args)) => command::admin::doctor::run(&args),
         Some(Command::Explain(args)) => command::explain::run(&args),
+        Some(Command::Key(args)) => command::admin::key::run(&args),
+        Some(Command::Product(args)) => command::admin::product::run(&args),
         Some(Command::Pub(args)) => command::publish::run(&args),
         Some(Command::Raw(args)) => command::raw::run(&args),
         Some(Command::Replay(args)) => command::replay::run(&args),
@@ -63,6 +76,7 @@ fn main() -> ExitCode {
         Some(Command::Store(args)) => command::store::run(&args),
         Some(Command::Sub(args)) => command::subscribe::run(&args),
         Some(Command::User(args)) => command::user::run(&args),
+        Some(Command::Webhook(args)) => command::admin::webhook::run(&args),
         None => {
             // Asking for nothing is no mistake: it is how one gets to know a program.
             println!("{}", Cli::command().render_long_help());
