@@ -12,6 +12,8 @@ use hexmq_dialect_onenet::token::{self, Token};
 use hexmq_dialect_onenet::{thing, topic as onenet_topic};
 use hexmq_workbench::{Knowledge, Options, explain_knowing};
 
+use crate::cloud;
+
 /// Bytes as what a device sends; the first one chooses which part of it.
 pub fn dialects(input: &[u8]) {
     let Some((&choice, bytes)) = input.split_first() else { return };
@@ -101,11 +103,13 @@ fn sign_in(bytes: &[u8]) {
     if connect.is_signed_with("secret") == Some(true) {
         assert_eq!(connect.slip("secret"), None);
     }
+    cloud::sign_in(client, user, password);
 }
 
 fn messages(bytes: &[u8]) {
     let [topic, payload] = parts(bytes);
     let Ok(topic) = std::str::from_utf8(topic) else { return };
+    cloud::message(topic, payload);
     if let Some(found) = aliyun_topic::Topic::parse(topic) {
         let names = [found.product_key, found.device_name, found.identifier];
         names

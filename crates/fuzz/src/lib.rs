@@ -7,6 +7,7 @@
 mod bytes;
 mod capture;
 mod client;
+mod cloud;
 mod decode;
 mod dialects;
 mod framer;
