@@ -77,7 +77,10 @@ impl ShardLoop {
             }
             Letter::Fetched(fetched) => self.shard.fetched(&fetched, now, &mut self.links),
             Letter::Condition(condition) => self.store_changed(condition),
-            Letter::Order(order) => self.orders.push_back(order),
+            Letter::Order(order) => {
+                self.orders.push_back(order);
+                self.carry_out();
+            }
             Letter::Stop => self.stop(),
         }
     }
