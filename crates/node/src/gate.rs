@@ -114,13 +114,17 @@ impl ShardLoop {
         link.put_tape(newcomer.tape);
         // Most clients have spoken by now. What they said may show that the connection belongs
         // to another shard, or end it, before it costs a registration here.
-        link.flags.unread = newcomer.bytes.is_empty();
+        link.flags.unread = newcomer.bytes.is_empty() || link.stream.may_hold_input();
         self.links.insert(link);
         if newcomer.bytes.is_empty() {
             self.read_link(conn);
-        } else {
-            self.feed(conn, &newcomer.bytes);
+        } else if self.feed(conn, &newcomer.bytes) {
+            // What a layer holds no edge will tell of.
+            if self.links.get(conn).is_some_and(|link| link.flags.unread) {
+                self.links.make_ready(conn);
+            }
         }
+        self.links.let_speak(conn);
         if let Err(error) = self.register(conn) {
             self.links.notice(&Notice::AcceptFailed { error: &error });
             self.lose(conn, Lost::Reset);

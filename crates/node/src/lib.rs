@@ -14,6 +14,7 @@ mod authority;
 mod clock;
 mod commits;
 mod gate;
+mod layers;
 mod link;
 mod links;
 mod lobby;

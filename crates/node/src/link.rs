@@ -137,10 +137,11 @@ impl Link {
         self.framer = (framer.buffered() > 0).then(|| Box::new(framer));
     }
 
-    /// Bytes the kernel has not taken.
+    /// Bytes the kernel has not taken. What waits in a layer counts as one: its bound is its own.
     #[inline]
     pub(crate) fn pending(&self) -> usize {
-        self.outbox.as_ref().map_or(0, |outbox| outbox.bytes.len() - outbox.written)
+        let waiting = self.outbox.as_ref().map_or(0, |outbox| outbox.bytes.len() - outbox.written);
+        waiting + usize::from(self.stream.wants_write())
     }
 
     /// When the kernel last took bytes; the beginning of time if none wait.
@@ -152,6 +153,13 @@ impl Link {
     pub(crate) fn flush(&mut self, now: Mono) -> Flushed {
         if self.flags.broken {
             return Flushed::Broken;
+        }
+        if self.outbox.is_none() {
+            if !self.stream.wants_write() {
+                return Flushed::All;
+            }
+            // It also tells since when nothing was taken.
+            self.outbox = Some(Box::default());
         }
         let Some(outbox) = &mut self.outbox else { return Flushed::All };
         let flushed = match self.extra.as_deref_mut() {
@@ -214,6 +222,11 @@ impl Link {
     #[inline]
     pub(crate) fn in_lobby(&self) -> bool {
         self.extra.as_ref().is_some_and(|extra| extra.lobby.is_some())
+    }
+
+    /// Where it comes from, while it is in the lobby.
+    pub(crate) fn lobby_peer(&mut self) -> Option<&mut Peer> {
+        self.extra.as_mut()?.lobby.as_mut()
     }
 
     /// Takes the connection out of the lobby.
@@ -282,6 +295,11 @@ impl Link {
     pub(crate) fn partial(&self) -> Partial {
         let rest = self.rest();
         match scan_frame(rest, u32::MAX) {
+            Ok(FrameStatus::Needs { at_least }) if rest.is_empty() => {
+                // A handshake may have begun under it.
+                let received = self.stream.unfinished().map_or(0, |handshake| handshake.sent);
+                Partial { received, missing: at_least }
+            }
             Ok(FrameStatus::Needs { at_least }) => Partial { received: rest.len(), missing: at_least },
             _ => Partial { received: rest.len(), missing: 0 },
         }
@@ -312,7 +330,7 @@ impl Outbox {
     fn write_paced(&mut self, stream: &mut impl Write, pace: &mut Pace, now: Mono) -> Flushed {
         if self.packet_end <= self.written {
             if self.bytes.is_empty() {
-                return Flushed::All;
+                return self.write(stream, now);
             }
             if now < pace.next {
                 return Flushed::Later(pace.next);
@@ -356,7 +374,12 @@ impl Outbox {
         }
         self.bytes.clear();
         (self.written, self.packet_end) = (0, 0);
-        Flushed::All
+        // A layer may still hold what it has taken.
+        match stream.flush() {
+            Ok(()) => Flushed::All,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Flushed::Some,
+            Err(_) => Flushed::Broken,
+        }
     }
 }
 

@@ -258,7 +258,8 @@ impl Links {
         drop(link.take_tape());
         // Unread bytes would turn the close into a reset, and a reset takes from the peer what
         // it has not read yet: say that nothing more comes, and read what is there.
-        if link.flags.goodbye && !link.flags.broken && link.stream.shutdown_write().is_ok() {
+        let says_goodbye = link.flags.goodbye || link.stream.has_layers();
+        if says_goodbye && !link.flags.broken && link.stream.shutdown_write().is_ok() {
             discard(&mut link);
         }
         self.outside.connections.fetch_sub(1, Relaxed);

@@ -203,7 +203,9 @@ impl ShardLoop {
         }
         let Some(link) = self.links.get_mut(conn).filter(|link| link.flags.unread) else { return };
         let mut buffer = std::mem::take(&mut self.buffer);
-        match link.stream.read(&mut buffer) {
+        let read = link.stream.read(&mut buffer);
+        let may_speak = link.stream.wants_write();
+        match read {
             Ok(0) => self.lose(conn, Lost::Closed),
             Ok(n) => {
                 if link.flags.taped
@@ -213,6 +215,9 @@ impl ShardLoop {
                 }
                 let more = n == buffer.len() || link.flags.hangup || !link.stream.short_read_is_empty();
                 link.flags.unread = more;
+                if !link.flags.greeted {
+                    self.introduce(conn);
+                }
                 if self.feed(conn, buffer.get(..n).unwrap_or_default()) && more {
                     self.links.make_ready(conn);
                 }
@@ -220,10 +225,13 @@ impl ShardLoop {
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => link.flags.unread = false,
                 io::ErrorKind::Interrupted => self.links.make_ready(conn),
-                _ => self.lose(conn, Lost::Reset),
+                _ => self.failed(conn, &error),
             },
         }
         self.buffer = buffer;
+        if may_speak {
+            self.links.let_speak(conn);
+        }
     }
 
     /// Gives bytes of a connection to the core, packet by packet. `false`: it is not to be read
@@ -343,7 +351,7 @@ impl ShardLoop {
         let Some(mut link) = self.links.remove(conn) else { return };
         link.tape_ends(reason_of(why));
         if !link.flags.greeted {
-            self.links.witness.show(link.rest());
+            self.links.witness.show_begun(&link);
         }
         self.links.dismiss(link, false);
         self.shard.lost(conn, why, self.links.now, &mut self.links);

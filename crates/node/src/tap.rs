@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use hexmq_broker::{Caller, Event, Level, ShardId};
+use hexmq_transport::LayerError;
 
 use crate::tape::Tape;
 use crate::witness::Rejection;
@@ -50,6 +51,13 @@ pub enum Notice<'a> {
         /// What the system says.
         error: &'a io::Error,
     },
+    /// TLS or WebSocket did not come about on a connection, or broke.
+    LayerFailed {
+        /// Where from.
+        peer: &'a str,
+        /// Why.
+        error: &'a LayerError,
+    },
     /// As many clients as allowed: a new connection was closed at once.
     ClientsFull {
         /// The bound.
@@ -76,6 +84,7 @@ impl Notice<'_> {
             Notice::AcceptPaused { .. } => "accept_paused",
             Notice::AcceptResumed => "accept_resumed",
             Notice::AcceptFailed { .. } => "accept_failed",
+            Notice::LayerFailed { .. } => "layer_failed",
             Notice::ClientsFull { .. } => "clients_full",
             Notice::AuthorityBusy => "authority_busy",
             Notice::LaneFull { .. } => "lane_full",
@@ -87,7 +96,10 @@ impl Notice<'_> {
     pub fn level(&self) -> Level {
         match self {
             Notice::LoopFailed { .. } => Level::Error,
-            Notice::AcceptPaused { .. } | Notice::ClientsFull { .. } | Notice::AuthorityBusy => Level::Warn,
+            Notice::AcceptPaused { .. }
+            | Notice::LayerFailed { .. }
+            | Notice::ClientsFull { .. }
+            | Notice::AuthorityBusy => Level::Warn,
             Notice::AcceptResumed => Level::Info,
             Notice::AcceptFailed { .. } | Notice::LaneFull { .. } => Level::Debug,
         }
@@ -104,6 +116,10 @@ impl fmt::Display for Notice<'_> {
             ),
             Notice::AcceptResumed => f.write_str("accepting connections again"),
             Notice::AcceptFailed { error } => write!(f, "a connection failed while it was accepted: {error}"),
+            Notice::LayerFailed { peer, error } => {
+                let layer = if error.rule.is_tls() { "TLS" } else { "WebSocket" };
+                write!(f, "no {layer} with {peer}: {error}")
+            }
             Notice::ClientsFull { limit } => {
                 write!(f, "a connection was closed at once: `clients` allows {limit}")
             }

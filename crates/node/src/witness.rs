@@ -5,8 +5,10 @@
 //! it does nothing.
 
 use hexmq_broker::{CloseReason, Event, Peer, Refusal};
+use hexmq_transport::LayerError;
 use hexmq_wire::{Fault, Framer, Version};
 
+use crate::layers::is_by_layer;
 use crate::link::Link;
 use crate::links::Links;
 
@@ -31,6 +33,9 @@ pub struct Rejection<'a> {
     pub bytes: &'a [u8],
     /// All bytes there were.
     pub sent: usize,
+    /// What went wrong in TLS or WebSocket under it, with the stable name of the rule and the circumstances. The
+    /// bytes then are as they came over the network, and not what they carry.
+    pub layer: Option<(&'static str, &'a str)>,
 }
 
 /// Why a connection was refused or closed.
@@ -57,6 +62,7 @@ impl Grounds {
 pub(crate) struct Witness {
     heard: Option<Box<Heard>>,
     bytes: Option<Evidence>,
+    layer: Option<Box<LayerError>>,
 }
 
 struct Heard {
@@ -115,6 +121,21 @@ impl Witness {
         }
     }
 
+    /// A layer under the connection has given up.
+    #[cold]
+    pub(crate) fn show_layer(&mut self, error: LayerError) {
+        self.bytes = Some(Evidence { bytes: error.seen.clone(), sent: error.sent });
+        self.layer = Some(Box::new(error));
+    }
+
+    /// What has come of a first packet, or of a handshake under it.
+    pub(crate) fn show_begun(&mut self, link: &Link) {
+        match link.stream.unfinished() {
+            Some(error) if self.bytes.is_none() => self.show_layer(error),
+            _ => self.show(link.rest()),
+        }
+    }
+
     /// A packet after which the connection was closed.
     #[inline]
     pub(crate) fn saw(&mut self, packet: &[u8]) {
@@ -144,7 +165,7 @@ impl Witness {
         if let Some(connect) = link.take_connect() {
             self.show(&connect);
         } else if reason == CloseReason::ConnectIncomplete {
-            self.show(link.rest());
+            self.show_begun(link);
         }
     }
 }
@@ -161,7 +182,7 @@ fn is_about_bytes(reason: CloseReason, connected: bool) -> bool {
         | CloseReason::TopicNameInvalid
         | CloseReason::ConnectExpected => true,
         CloseReason::ConnectionClosed | CloseReason::ConnectionReset => !connected,
-        _ => false,
+        reason => is_by_layer(reason),
     }
 }
 
@@ -187,7 +208,7 @@ impl Links {
 
     #[cold]
     fn tell_rejection(&mut self, rest: &[u8]) {
-        let evidence = self.witness.bytes.take();
+        let (evidence, layer) = (self.witness.bytes.take(), self.witness.layer.take());
         let Some(heard) = self.witness.heard.take() else { return };
         let mut evidence = evidence.unwrap_or_default();
         if heard.unread {
@@ -207,6 +228,7 @@ impl Links {
             version: heard.version,
             bytes: &evidence.bytes,
             sent: evidence.sent,
+            layer: layer.as_ref().map(|error| (error.rule.name(), error.detail.as_str())),
         };
         self.outside().tap.rejected(self.me, &rejection);
     }

@@ -8,7 +8,8 @@ use std::os::unix::net::UnixListener;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
-use crate::{PeerAddress, Stream};
+use crate::layered::Layers;
+use crate::{Layered, PeerAddress, Stream};
 
 /// A connection and who is at its other end.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ const SHED_MAX: u32 = 64;
 #[derive(Debug)]
 pub struct Acceptor {
     socket: Socket,
+    layers: Layers,
     /// A descriptor kept for bad times: given up for a moment, it lets a waiting connection be
     /// taken and closed, instead of leaving it in the backlog for ever.
     spare: Option<File>,
@@ -57,18 +59,20 @@ enum Socket {
 }
 
 impl Acceptor {
-    pub(crate) fn tcp(listener: TcpListener) -> Acceptor {
-        Acceptor { socket: Socket::Tcp(mio::net::TcpListener::from_std(listener)), spare: spare() }
+    pub(crate) fn tcp(listener: TcpListener, layers: Layers) -> Acceptor {
+        let socket = Socket::Tcp(mio::net::TcpListener::from_std(listener));
+        Acceptor { socket, layers, spare: spare() }
     }
 
     pub(crate) fn unix(listener: UnixListener) -> Acceptor {
-        Acceptor { socket: Socket::Unix(mio::net::UnixListener::from_std(listener)), spare: spare() }
+        let socket = Socket::Unix(mio::net::UnixListener::from_std(listener));
+        Acceptor { socket, layers: Layers::default(), spare: spare() }
     }
 
     /// Accepts one connection, if one waits. Readiness is edge-triggered: go on until
     /// [`Arrival::Nobody`], now or later.
     pub fn accept(&mut self) -> Arrival {
-        match self.socket.accept() {
+        match self.socket.accept(&self.layers) {
             Ok(accepted) => Arrival::Connection(accepted),
             Err(error) => self.failed(error),
         }
@@ -89,7 +93,7 @@ impl Acceptor {
     fn shed(&mut self) -> u32 {
         let mut shed = 0;
         while shed < SHED_MAX && self.spare.take().is_some() {
-            let accepted = self.socket.accept();
+            let accepted = self.socket.accept(&self.layers);
             let more = accepted.is_ok();
             drop(accepted);
             shed += u32::from(more);
@@ -110,14 +114,18 @@ fn spare() -> Option<File> {
 }
 
 impl Socket {
-    fn accept(&self) -> io::Result<Accepted> {
+    fn accept(&self, layers: &Layers) -> io::Result<Accepted> {
         match self {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
                 // A turn's output is one write already: waiting for more would only delay it.
                 // A failure means that the peer is gone, which the first read will tell.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted { stream: Stream::Tcp(stream), peer: PeerAddress::Tcp(address) })
+                let stream = match layers.is_empty() {
+                    true => Stream::Tcp(stream),
+                    false => Stream::Layered(Box::new(Layered::new(stream, layers))),
+                };
+                Ok(Accepted { stream, peer: PeerAddress::Tcp(address) })
             }
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;

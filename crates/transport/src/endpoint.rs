@@ -1,10 +1,10 @@
-//! Where to listen: the URLs of `--listen`.
+//! Where a byte stream begins: a TCP port or a Unix socket.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// An address to listen on.
+/// An address to listen on, or to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `mqtt://HOST:PORT`. The host is a name, an IPv4 address, or an IPv6 address (written in
@@ -22,24 +22,29 @@ pub enum Endpoint {
 /// The port of `mqtt://HOST` without one.
 const MQTT_PORT: u16 = 1883;
 
-/// What this build can listen on, for messages.
-const SERVED: &str = "this build serves mqtt://HOST:PORT and unix:///path";
+/// What can be connected to by URL, for messages.
+const PLAIN_SCHEMES: &str = "there are mqtt://HOST:PORT and unix:///path";
+/// What can be listened on, for messages.
+pub(crate) const SCHEMES: &str =
+    "there are mqtt://HOST:PORT, mqtts://, auto://, ws://HOST:PORT/mqtt, wss:// and unix:///path";
 
-/// Why a listen URL was refused.
+/// Why a URL was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointError {
     /// No `scheme://`.
     NoScheme(String),
-    /// A scheme of MQTT over something this build does not have (TLS, WebSocket).
-    NotInThisBuild(String),
-    /// A scheme nobody knows.
-    UnknownScheme(String),
+    /// A scheme of MQTT over TLS or WebSocket, where a plain byte stream is asked for.
+    NotPlain(String),
+    /// A scheme nobody knows, and those there are.
+    UnknownScheme(String, &'static str),
     /// `mqtt://` without a host.
     NoHost(String),
     /// The port is not a number from 0 to 65535.
     Port(String),
     /// Something after the port.
     Path(String),
+    /// A path that a WebSocket request cannot name.
+    WebSocketPath(String),
     /// An IPv6 address needs brackets: `[::1]:1883`.
     Brackets(String),
     /// A Unix socket needs an absolute path of 1 to 107 bytes: `unix:///run/hexmq.sock`.
@@ -50,13 +55,16 @@ impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoScheme(url) => write!(f, "`{url}` has no scheme; write mqtt://{url} (or unix:///path)"),
-            Self::NotInThisBuild(scheme) => {
-                write!(f, "`{scheme}://` needs TLS or WebSocket, which are not in this build; {SERVED}")
+            Self::NotPlain(scheme) => {
+                write!(f, "`{scheme}://` is served, and not connected to from here; {PLAIN_SCHEMES}")
             }
-            Self::UnknownScheme(scheme) => write!(f, "unknown scheme `{scheme}`; {SERVED}"),
+            Self::UnknownScheme(scheme, schemes) => write!(f, "unknown scheme `{scheme}`; {schemes}"),
             Self::NoHost(url) => write!(f, "`{url}` names no host; 0.0.0.0 or [::] listens on every address"),
             Self::Port(port) => write!(f, "`{port}` is not a port; 0 to 65535, 0 takes any free one"),
-            Self::Path(path) => write!(f, "`{path}` after the port: an mqtt:// URL ends with the port"),
+            Self::Path(path) => write!(f, "`{path}` after the port: such a URL ends with the port"),
+            Self::WebSocketPath(path) => {
+                write!(f, "`{path}` is no path for WebSocket; write one of letters and digits, such as /mqtt")
+            }
             Self::Brackets(host) => write!(f, "an IPv6 address is written in brackets: [{host}]"),
             Self::UnixPath(path) => write!(
                 f,
@@ -76,45 +84,48 @@ impl FromStr for Endpoint {
             return Err(EndpointError::NoScheme(url.to_owned()));
         };
         match scheme {
-            "mqtt" | "tcp" => parse_tcp(url, rest),
+            "mqtt" | "tcp" => Endpoint::parse_tcp(url, rest, MQTT_PORT),
             "unix" => parse_unix(rest),
-            "mqtts" | "ws" | "wss" | "auto" => Err(EndpointError::NotInThisBuild(scheme.to_owned())),
-            _ => Err(EndpointError::UnknownScheme(scheme.to_owned())),
+            "mqtts" | "ws" | "wss" | "auto" => Err(EndpointError::NotPlain(scheme.to_owned())),
+            _ => Err(EndpointError::UnknownScheme(scheme.to_owned(), PLAIN_SCHEMES)),
         }
     }
 }
 
-fn parse_tcp(url: &str, rest: &str) -> Result<Endpoint, EndpointError> {
-    let authority = match rest.split_once('/') {
-        None | Some((_, "")) => rest.trim_end_matches('/'),
-        Some((_, path)) => return Err(EndpointError::Path(format!("/{path}"))),
-    };
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(inner) => {
-            let (host, after) =
-                inner.split_once(']').ok_or_else(|| EndpointError::Brackets(inner.to_owned()))?;
-            (host, after.strip_prefix(':').or(after.is_empty().then_some("")).map(|p| (p, after)))
+impl Endpoint {
+    /// Reads `HOST[:PORT][/]`; `url` is for messages.
+    pub(crate) fn parse_tcp(url: &str, rest: &str, usual_port: u16) -> Result<Endpoint, EndpointError> {
+        let authority = match rest.split_once('/') {
+            None | Some((_, "")) => rest.trim_end_matches('/'),
+            Some((_, path)) => return Err(EndpointError::Path(format!("/{path}"))),
+        };
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(inner) => {
+                let (host, after) =
+                    inner.split_once(']').ok_or_else(|| EndpointError::Brackets(inner.to_owned()))?;
+                (host, after.strip_prefix(':').or(after.is_empty().then_some("")).map(|p| (p, after)))
+            }
+            None => match authority.rsplit_once(':') {
+                Some((host, port)) => (host, Some((port, authority))),
+                None => (authority, Some(("", authority))),
+            },
+        };
+        if !authority.starts_with('[') && host.contains(':') {
+            return Err(EndpointError::Brackets(authority.to_owned()));
         }
-        None => match authority.rsplit_once(':') {
-            Some((host, port)) => (host, Some((port, authority))),
-            None => (authority, Some(("", authority))),
-        },
-    };
-    if !authority.starts_with('[') && host.contains(':') {
-        return Err(EndpointError::Brackets(authority.to_owned()));
-    }
-    if host.is_empty() {
-        return Err(EndpointError::NoHost(url.to_owned()));
-    }
-    let port = match port {
-        Some(("", whole)) if !whole.ends_with(':') => MQTT_PORT,
-        Some((text, _)) if text.bytes().all(|b| b.is_ascii_digit()) => {
-            text.parse().map_err(|_| EndpointError::Port(text.to_owned()))?
+        if host.is_empty() {
+            return Err(EndpointError::NoHost(url.to_owned()));
         }
-        Some((text, _)) => return Err(EndpointError::Port(text.to_owned())),
-        None => return Err(EndpointError::Port(authority.to_owned())),
-    };
-    Ok(Endpoint::Tcp { host: host.to_owned(), port })
+        let port = match port {
+            Some(("", whole)) if !whole.ends_with(':') => usual_port,
+            Some((text, _)) if text.bytes().all(|b| b.is_ascii_digit()) => {
+                text.parse().map_err(|_| EndpointError::Port(text.to_owned()))?
+            }
+            Some((text, _)) => return Err(EndpointError::Port(text.to_owned())),
+            None => return Err(EndpointError::Port(authority.to_owned())),
+        };
+        Ok(Endpoint::Tcp { host: host.to_owned(), port })
+    }
 }
 
 fn parse_unix(path: &str) -> Result<Endpoint, EndpointError> {
@@ -159,11 +170,11 @@ mod tests {
         use EndpointError as E;
         let cases = [
             ("127.0.0.1:1883", E::NoScheme("127.0.0.1:1883".into())),
-            ("mqtts://h:8883", E::NotInThisBuild("mqtts".into())),
-            ("ws://h:80/mqtt", E::NotInThisBuild("ws".into())),
-            ("wss://h:80/mqtt", E::NotInThisBuild("wss".into())),
-            ("auto://h:80", E::NotInThisBuild("auto".into())),
-            ("http://h:80", E::UnknownScheme("http".into())),
+            ("mqtts://h:8883", E::NotPlain("mqtts".into())),
+            ("ws://h:80/mqtt", E::NotPlain("ws".into())),
+            ("wss://h:80/mqtt", E::NotPlain("wss".into())),
+            ("auto://h:80", E::NotPlain("auto".into())),
+            ("http://h:80", E::UnknownScheme("http".into(), PLAIN_SCHEMES)),
             ("mqtt://:1883", E::NoHost("mqtt://:1883".into())),
             ("mqtt://h:65536", E::Port("65536".into())),
             ("mqtt://h:+1", E::Port("+1".into())),

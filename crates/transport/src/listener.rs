@@ -6,10 +6,12 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{Acceptor, Endpoint};
+use crate::layered::Layers;
+use crate::{Acceptor, Endpoint, ListenUrl, Scheme, TlsServer};
 
 /// Connections the kernel keeps for us until they are accepted; it lowers this to its own bound.
 const BACKLOG: i32 = 4096;
@@ -19,6 +21,8 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub struct Listener {
     socket: Bound,
+    url: ListenUrl,
+    layers: Layers,
 }
 
 #[derive(Debug)]
@@ -31,7 +35,7 @@ enum Bound {
 #[derive(Debug)]
 pub struct BindError {
     /// What was asked for.
-    pub endpoint: Endpoint,
+    pub url: ListenUrl,
     /// What the system says.
     pub source: io::Error,
 }
@@ -44,7 +48,7 @@ impl fmt::Display for BindError {
             io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
             _ => "",
         };
-        write!(f, "cannot listen on {}: {}{hint}", self.endpoint, self.source)
+        write!(f, "cannot listen on {}: {}{hint}", self.url, self.source)
     }
 }
 
@@ -55,34 +59,50 @@ impl std::error::Error for BindError {
 }
 
 impl Listener {
-    /// Binds an endpoint. A host name may give several listeners, one for each address it has.
+    /// Binds an address. A host name may give several listeners, one for each address it has. What speaks TLS
+    /// is given its certificate with [`Listener::show`] before it accepts.
     ///
-    /// `others` are all endpoints of this start: `[::]` takes IPv4 as well, except where an
-    /// IPv4 listener of ours has the same port.
+    /// `others` are all of this start: `[::]` takes IPv4 as well, except where an IPv4 listener of ours has the
+    /// same port.
     ///
     /// # Errors
     /// The name is unknown or an address cannot be bound; none stays bound then.
-    pub fn bind(endpoint: &Endpoint, others: &[Endpoint]) -> Result<Vec<Listener>, BindError> {
-        let failed = |source| BindError { endpoint: endpoint.clone(), source };
-        match endpoint {
+    pub fn bind(url: &ListenUrl, others: &[ListenUrl]) -> Result<Vec<Listener>, BindError> {
+        let failed = |source| BindError { url: url.clone(), source };
+        match &url.endpoint {
             Endpoint::Tcp { host, port } => {
                 let addresses = (host.as_str(), *port).to_socket_addrs().map_err(failed)?;
                 let listeners: io::Result<Vec<Listener>> =
-                    addresses.map(|address| bind_tcp(address, others)).collect();
+                    addresses.map(|address| bind_tcp(url, address, others)).collect();
                 let listeners = listeners.map_err(failed)?;
                 if listeners.is_empty() {
                     return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
                 }
                 Ok(listeners)
             }
-            Endpoint::Unix(path) => bind_unix(path).map(|l| vec![l]).map_err(failed),
+            Endpoint::Unix(path) => bind_unix(url, path).map(|l| vec![l]).map_err(failed),
         }
+    }
+
+    /// Shows this certificate to clients, from the next acceptor on.
+    pub fn show(&mut self, server: Arc<TlsServer>) {
+        self.layers.tls = Some(server);
+    }
+
+    /// Frames of WebSocket larger than this are refused; they may be 64 KiB in any case. In bytes.
+    pub fn set_packet_max(&mut self, packet_max: u32) {
+        self.layers.packet_max = packet_max.into();
+    }
+
+    /// What was asked for.
+    pub fn asked(&self) -> &ListenUrl {
+        &self.url
     }
 
     /// The URL clients can be given, with the real port.
     pub fn url(&self) -> String {
         match &self.socket {
-            Bound::Tcp(_, address) => format!("mqtt://{address}"),
+            Bound::Tcp(_, address) => format!("{}://{address}{}", self.url.scheme.name(), self.url.path),
             Bound::Unix(_, path) => format!("unix://{}", path.0.display()),
         }
     }
@@ -90,16 +110,19 @@ impl Listener {
     /// A handle that accepts; several may exist, each for one thread.
     ///
     /// # Errors
-    /// No descriptor is free.
+    /// No descriptor is free, or there is nothing to show to clients that want TLS.
     pub fn acceptor(&self) -> io::Result<Acceptor> {
+        if self.url.scheme.speaks_tls() && self.layers.tls.is_none() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS without a certificate"));
+        }
         match &self.socket {
-            Bound::Tcp(listener, _) => Ok(Acceptor::tcp(listener.try_clone()?)),
+            Bound::Tcp(listener, _) => Ok(Acceptor::tcp(listener.try_clone()?, self.layers.clone())),
             Bound::Unix(listener, _) => Ok(Acceptor::unix(listener.try_clone()?)),
         }
     }
 }
 
-fn bind_tcp(address: SocketAddr, others: &[Endpoint]) -> io::Result<Listener> {
+fn bind_tcp(url: &ListenUrl, address: SocketAddr, others: &[ListenUrl]) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A server that restarts must not wait for the old connections' TIME_WAIT.
     socket.set_reuse_address(true)?;
@@ -111,22 +134,33 @@ fn bind_tcp(address: SocketAddr, others: &[Endpoint]) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from(socket);
     let address = listener.local_addr()?;
-    Ok(Listener { socket: Bound::Tcp(listener, address) })
+    Ok(Listener { socket: Bound::Tcp(listener, address), url: url.clone(), layers: layers(url) })
 }
 
-fn has_ipv4_twin(port: u16, others: &[Endpoint]) -> bool {
+/// What lies over its connections, but for the certificate.
+fn layers(url: &ListenUrl) -> Layers {
+    Layers {
+        tls: None,
+        plain_too: url.scheme == Scheme::Auto,
+        path: url.scheme.speaks_websocket().then(|| url.path.as_str().into()),
+        packet_max: 0,
+    }
+}
+
+fn has_ipv4_twin(port: u16, others: &[ListenUrl]) -> bool {
     port != 0
-        && others.iter().any(|other| match other {
+        && others.iter().any(|other| match &other.endpoint {
             Endpoint::Tcp { host, port: theirs } => *theirs == port && !host.contains(':'),
             Endpoint::Unix(_) => false,
         })
 }
 
-fn bind_unix(path: &Path) -> io::Result<Listener> {
+fn bind_unix(url: &ListenUrl, path: &Path) -> io::Result<Listener> {
     remove_stale(path)?;
     let listener = UnixListener::bind(path)?;
     listener.set_nonblocking(true)?;
-    Ok(Listener { socket: Bound::Unix(listener, OwnedPath(path.to_owned())) })
+    let socket = Bound::Unix(listener, OwnedPath(path.to_owned()));
+    Ok(Listener { socket, url: url.clone(), layers: Layers::default() })
 }
 
 /// Removes a socket file that a killed server left behind. Anything else at the path, and a

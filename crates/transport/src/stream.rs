@@ -1,4 +1,4 @@
-//! An accepted connection: plain bytes both ways, never blocking.
+//! An accepted connection: plain bytes both ways, whatever carries them, never blocking.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -8,6 +8,8 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
+use crate::{Introduction, LayerError, Layered};
+
 /// A connected byte stream.
 #[derive(Debug)]
 pub enum Stream {
@@ -15,6 +17,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A Unix stream socket.
     Unix(UnixStream),
+    /// TCP with TLS, WebSocket or both over it; what is read and written here is what they carry.
+    Layered(Box<Layered>),
 }
 
 impl Stream {
@@ -22,17 +26,71 @@ impl Stream {
     /// Unix sockets may stop a read early where descriptors were passed along.
     #[inline]
     pub fn short_read_is_empty(&self) -> bool {
-        matches!(self, Stream::Tcp(_))
+        match self {
+            Stream::Tcp(_) => true,
+            Stream::Unix(_) => false,
+            Stream::Layered(stream) => stream.is_drained(),
+        }
     }
 
-    /// Tells the peer that nothing more will come; reading stays possible.
+    /// Whether bytes that `write` has taken, or that a layer has to say by itself, wait for the kernel: then
+    /// `flush` when it takes more. They are bounded.
+    #[inline]
+    pub fn wants_write(&self) -> bool {
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => false,
+            Stream::Layered(stream) => stream.wants_write(),
+        }
+    }
+
+    /// Whether the kernel has taken bytes that waited in a layer since this was asked last.
+    #[inline]
+    pub fn take_progress(&mut self) -> bool {
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => false,
+            Stream::Layered(stream) => stream.take_progress(),
+        }
+    }
+
+    /// What the handshakes of the layers have shown of the other end, once plain bytes have come. `None`: there
+    /// are no layers.
+    #[inline]
+    pub fn introduction(&self) -> Option<Introduction> {
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => None,
+            Stream::Layered(stream) => Some(stream.introduction()),
+        }
+    }
+
+    /// Whether there are layers over the socket.
+    #[inline]
+    pub fn has_layers(&self) -> bool {
+        matches!(self, Stream::Layered(_))
+    }
+
+    /// Whether plain bytes may wait in a layer, of which the kernel knows nothing.
+    #[inline]
+    pub fn may_hold_input(&self) -> bool {
+        matches!(self, Stream::Layered(stream) if !stream.is_drained())
+    }
+
+    /// A handshake of a layer that has begun and not come to its end, as the error it is if it ends now.
+    pub fn unfinished(&self) -> Option<LayerError> {
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => None,
+            Stream::Layered(stream) => stream.unfinished(),
+        }
+    }
+
+    /// Tells the peer that nothing more will come, as the layers do that; reading stays possible.
     ///
     /// # Errors
     /// The connection is gone already.
-    pub fn shutdown_write(&self) -> io::Result<()> {
+    pub fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Layered(stream) => stream.shutdown_write(),
         }
     }
 }
@@ -43,6 +101,7 @@ impl Read for Stream {
         match self {
             Stream::Tcp(stream) => stream.read(buffer),
             Stream::Unix(stream) => stream.read(buffer),
+            Stream::Layered(stream) => stream.read(buffer),
         }
     }
 }
@@ -53,11 +112,17 @@ impl Write for Stream {
         match self {
             Stream::Tcp(stream) => stream.write(bytes),
             Stream::Unix(stream) => stream.write(bytes),
+            Stream::Layered(stream) => stream.write(bytes),
         }
     }
 
+    /// `WouldBlock` while the kernel does not take all that waits in a layer.
+    #[inline]
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => Ok(()),
+            Stream::Layered(stream) => stream.flush(),
+        }
     }
 }
 
@@ -66,6 +131,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.register(registry, token, interest),
             Stream::Unix(stream) => stream.register(registry, token, interest),
+            Stream::Layered(stream) => stream.socket().register(registry, token, interest),
         }
     }
 
@@ -73,6 +139,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.reregister(registry, token, interest),
             Stream::Unix(stream) => stream.reregister(registry, token, interest),
+            Stream::Layered(stream) => stream.socket().reregister(registry, token, interest),
         }
     }
 
@@ -80,6 +147,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.deregister(registry),
             Stream::Unix(stream) => stream.deregister(registry),
+            Stream::Layered(stream) => stream.socket().deregister(registry),
         }
     }
 }

@@ -4,11 +4,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 
-use hexmq_transport::{Acceptor, Arrival, Endpoint, Listener, Stream};
+use hexmq_transport::{Acceptor, Arrival, Endpoint, ListenUrl, Listener, Stream};
 use mio::{Events, Interest, Poll, Token};
 
 fn bind(url: &str) -> Vec<Listener> {
-    let endpoint: Endpoint = url.parse().expect("a URL");
+    let endpoint: ListenUrl = url.parse().expect("a URL");
     Listener::bind(&endpoint, std::slice::from_ref(&endpoint)).expect("bound")
 }
 
@@ -49,7 +49,7 @@ fn port_zero_becomes_a_real_port_and_accepts() {
 #[test]
 fn a_port_in_use_is_told() {
     let listeners = bind("mqtt://127.0.0.1:0");
-    let endpoint: Endpoint = listeners[0].url().parse().expect("a URL");
+    let endpoint: ListenUrl = listeners[0].url().parse().expect("a URL");
     let error = Listener::bind(&endpoint, &[]).expect_err("in use");
     assert!(error.to_string().contains("another program listens there"), "{error}");
 }
@@ -70,7 +70,7 @@ fn a_unix_socket_file_comes_and_goes() {
     stream.write_all(b"x").expect("written");
     client.read_exact(&mut [0; 1]).expect("read");
     // Somebody listens: it must not be taken away.
-    let endpoint: Endpoint = url.parse().expect("a URL");
+    let endpoint: ListenUrl = url.parse().expect("a URL");
     assert!(Listener::bind(&endpoint, &[]).is_err());
     assert!(path.exists());
     drop(listeners);
@@ -81,7 +81,7 @@ fn a_unix_socket_file_comes_and_goes() {
 fn a_plain_file_is_never_removed() {
     let path = std::env::temp_dir().join(format!("hexmq-plain-{}.sock", std::process::id()));
     std::fs::write(&path, b"keep").expect("written");
-    let endpoint = Endpoint::Unix(path.clone());
+    let endpoint = ListenUrl::from(Endpoint::Unix(path.clone()));
     assert!(Listener::bind(&endpoint, &[]).is_err());
     assert_eq!(std::fs::read(&path).expect("read"), b"keep");
     std::fs::remove_file(&path).expect("removed");
@@ -91,8 +91,8 @@ fn a_plain_file_is_never_removed() {
 fn both_families_may_share_a_port() {
     let v4 = bind("mqtt://0.0.0.0:0");
     let port = v4[0].url().rsplit(':').next().expect("a port").to_owned();
-    let four: Endpoint = format!("mqtt://0.0.0.0:{port}").parse().expect("a URL");
-    let six: Endpoint = format!("mqtt://[::]:{port}").parse().expect("a URL");
+    let four: ListenUrl = format!("mqtt://0.0.0.0:{port}").parse().expect("a URL");
+    let six: ListenUrl = format!("mqtt://[::]:{port}").parse().expect("a URL");
     match Listener::bind(&six, &[four, six.clone()]) {
         Ok(listeners) => assert_eq!(listeners[0].url(), six.to_string()),
         // A machine without IPv6.

@@ -10,8 +10,8 @@ use crate::serve;
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Every setting is also a key of the same name (with _) in the file of --config, which \
-                        knows [[user]] name=, password_hash= and [[listener]] url= besides.\n\
-                        SIGTERM drains and ends with 0; SIGHUP reads users, log level and limits again."
+                        knows [[user]] name=, password_hash= and [[listener]] url=, tls_cert=, tls_key=, tls_client_ca= besides.\n\
+                        SIGTERM drains and ends with 0; SIGHUP reads users, certificates, log level and limits again."
 )]
 pub(crate) struct Args {
     /// Read settings from a TOML file; flags win
@@ -55,6 +55,13 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if args.check {
+        match serve::check(&config) {
+            Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("hexmq serve: warning: {warning}")),
+            Err(error) => {
+                eprintln!("hexmq serve: {error}");
+                return ExitCode::from(REFUSED);
+            }
+        }
         eprintln!("hexmq serve: the configuration is good");
         return ExitCode::SUCCESS;
     }

@@ -44,10 +44,16 @@ pub(crate) struct UserEntry {
 }
 
 /// An address to listen on.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct ListenerEntry {
     /// As `--listen`.
     pub(crate) url: String,
+    /// As `--tls-cert`, for this one.
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// As `--tls-key`, for this one.
+    pub(crate) tls_key: Option<PathBuf>,
+    /// As `--tls-client-ca`, for this one; empty: none.
+    pub(crate) tls_client_ca: Option<PathBuf>,
 }
 
 /// Why a configuration is refused.
@@ -121,8 +127,10 @@ impl ConfigFile {
     }
 }
 
-const TABLES: [(&str, &[&str]); 2] =
-    [("user", &["name", "password_hash", "admin", "grants"]), ("listener", &["url"])];
+const TABLES: [(&str, &[&str]); 2] = [
+    ("user", &["name", "password_hash", "admin", "grants"]),
+    ("listener", &["url", "tls_cert", "tls_key", "tls_client_ca"]),
+];
 
 fn check_keys(table: &DeTable<'_>, text: &str, path: &Path) -> Result<(), ConfigError> {
     let top: Vec<&str> = Settings::KEYS.iter().copied().chain(TABLES.iter().map(|(name, _)| *name)).collect();

@@ -5,6 +5,7 @@
 
 mod cloud;
 mod file;
+mod listeners;
 mod resolve;
 mod settings;
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use argon2::password_hash::phc::PasswordHash;
 use hexmq_broker::Limits;
 use hexmq_observe::recorder::RecorderBounds;
-use hexmq_transport::Endpoint;
 
 use super::file::UserEntry;
+use super::listeners::{self, Listen};
 use super::{
     ByteSize, Cloud, ConfigError, ConfigFile, Durability, HttpAddress, LogLevel, Secret, Settings, Span,
 };
@@ -19,7 +19,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// Where MQTT is served; never empty.
-    pub(crate) listen: Vec<Endpoint>,
+    pub(crate) listen: Vec<Listen>,
     /// Where the API is served.
     pub(crate) http: HttpAddress,
     /// The directory for what is durable, made at start unless nothing is.
@@ -67,21 +67,16 @@ pub(crate) struct User {
     pub(crate) grants: Vec<String>,
 }
 
-const DEFAULT_LISTEN: &str = "mqtt://127.0.0.1:1883";
 const DEFAULT_HTTP: &str = "127.0.0.1:18083";
 const SHARDS_MAX: u16 = 256;
 
 impl Config {
     /// Joins flags and file, fills in the defaults and checks every value.
     pub(crate) fn resolve(flags: Settings, file: ConfigFile) -> Result<Config, ConfigError> {
-        let mut in_file = file.settings;
-        if !file.listener.is_empty() {
-            let urls = file.listener.into_iter().map(|listener| listener.url);
-            in_file.listen.get_or_insert_default().extend(urls);
-        }
-        let given = flags.or(in_file);
+        let listen = listeners::resolve(&flags, &file.settings, file.listener)?;
+        let given = flags.or(file.settings);
         Ok(Config {
-            listen: listen(given.listen.as_deref())?,
+            listen,
             http: match given.http {
                 Some(http) => http,
                 None => DEFAULT_HTTP.parse().map_err(|error| ConfigError::key("http", error))?,
@@ -107,7 +102,7 @@ impl Config {
     /// The keys in which `new` differs and which are read only when the server starts.
     pub(crate) fn needs_restart(&self, new: &Config) -> Vec<&'static str> {
         let differs = [
-            ("listen", self.listen != new.listen),
+            ("listen", listeners::urls(&self.listen) != listeners::urls(&new.listen)),
             ("http", self.http != new.http),
             ("data", self.data != new.data),
             ("durability", self.durability != new.durability),
@@ -132,24 +127,6 @@ impl Config {
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
-}
-
-fn listen(urls: Option<&[String]>) -> Result<Vec<Endpoint>, ConfigError> {
-    let default = [DEFAULT_LISTEN.to_owned()];
-    let urls = urls.unwrap_or(&default);
-    if urls.is_empty() {
-        return Err(ConfigError::key("listen", "the list is empty").hint("leave it out for the default"));
-    }
-    let mut endpoints: Vec<Endpoint> = Vec::new();
-    for url in urls {
-        let endpoint: Endpoint = url.parse().map_err(|error| ConfigError::key("listen", error))?;
-        let any_port = matches!(endpoint, Endpoint::Tcp { port: 0, .. });
-        if endpoints.contains(&endpoint) && !any_port {
-            return Err(ConfigError::key("listen", format!("{endpoint} is given twice")));
-        }
-        endpoints.push(endpoint);
-    }
-    Ok(endpoints)
 }
 
 fn durability(given: &Settings) -> Result<Durability, ConfigError> {
@@ -331,9 +308,7 @@ fn is_grant(filter: &str) -> bool {
 /// The configuration as a TOML file that gives the same one; passwords and hashes are left out.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let listen: Vec<String> =
-            self.listen.iter().map(|endpoint| format!("{:?}", endpoint.to_string())).collect();
-        writeln!(f, "listen = [{}]", listen.join(", "))?;
+        listeners::write_keys(f, &self.listen)?;
         writeln!(f, "http = \"{}\"", self.http)?;
         writeln!(f, "data = {:?}", self.data.display().to_string())?;
         writeln!(f, "ephemeral = {}", self.ephemeral)?;
@@ -359,7 +334,7 @@ impl fmt::Display for Config {
         for user in &self.users {
             writeln!(f, "# user {:?} (hash not shown)", user.name)?;
         }
-        Ok(())
+        listeners::write_tables(f, &self.listen)
     }
 }
 

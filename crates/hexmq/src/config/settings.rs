@@ -26,10 +26,22 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Listen for MQTT: mqtt://HOST:PORT (port 0 = any free one) or unix:///path. Repeatable
-    /// [default: mqtt://127.0.0.1:1883]
+    /// Listen for MQTT: mqtt://HOST:PORT (port 0 = any free one), mqtts://, auto:// (TLS or not, by the first
+    /// byte), ws://HOST:PORT/mqtt, wss:// or unix:///path. Repeatable [default: mqtt://127.0.0.1:1883]
     #[arg(long, value_name = "URL", action = clap::ArgAction::Append, num_args = 1)]
     listen: Vec<String>,
+
+    /// Certificate of the listeners that speak TLS, and those it is signed with (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_cert: PathBuf,
+
+    /// Private key of the certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE")]
+    tls_key: PathBuf,
+
+    /// Authorities (PEM) of which every client over TLS must show a certificate [default: none is asked for]
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: PathBuf,
 
     /// Where the HTTP API listens, or `off` [default: 127.0.0.1:18083]
     #[arg(long, value_name = "ADDR")]

@@ -163,11 +163,42 @@ fn durability_that_cannot_be_kept_is_refused() {
 }
 
 #[test]
-fn listeners_this_build_lacks_are_refused() {
-    let error = refused("[[listener]]\nurl = \"wss://0.0.0.0:8084/mqtt\"");
-    assert!(error.contains("not in this build"), "{error}");
-    let config = resolve(&[], "listen = [\"mqtt://h:1\"]\n[[listener]]\nurl = \"mqtt://h:2\"").expect("two");
-    assert_eq!(config.listen.len(), 2);
+fn listeners_come_from_flags_or_else_from_the_file() {
+    let file = "listen = [\"mqtt://h:1\"]\n[[listener]]\nurl = \"ws://h:2\"";
+    let urls = |flags: &[&str]| -> Vec<String> {
+        let config = resolve(flags, file).expect("a configuration");
+        config.listen.iter().map(|listen| listen.url.to_string()).collect()
+    };
+    assert_eq!(urls(&[]), ["mqtt://h:1", "ws://h:2/mqtt"]);
+    assert_eq!(urls(&["--listen", "auto://h", "--tls-cert", "c", "--tls-key", "k"]), ["auto://h:1883"]);
+}
+
+#[test]
+fn what_speaks_tls_has_a_certificate_and_its_key() {
+    let file = "tls_cert = \"c\"\ntls_key = \"k\"\ntls_client_ca = \"a\"\nlisten = [\"mqtts://h\", \"mqtt://h\"]\n\
+                [[listener]]\nurl = \"wss://h\"\ntls_cert = \"c2\"\ntls_key = \"k2\"\ntls_client_ca = \"\"\n";
+    let config = resolve(&[], file).expect("a configuration");
+    let files: Vec<_> = config.listen.iter().map(|listen| listen.tls.clone()).collect();
+    let [Some(common), None, Some(own)] = files.as_slice() else { panic!("{files:?}") };
+    assert_eq!((common.certificate.to_str(), common.client_authorities.is_some()), (Some("c"), true));
+    assert_eq!((own.key.to_str(), own.client_authorities.is_some()), (Some("k2"), false));
+    let again = resolve(&[], &config.to_string()).expect("what is printed is a configuration");
+    assert_eq!(again.listen, config.listen);
+    for (text, part) in [
+        ("listen = [\"mqtts://h\"]", "--tls-cert FILE"),
+        ("tls_cert = \"c\"\nlisten = [\"auto://h\"]", "the private key of c"),
+        ("[[listener]]\nurl = \"mqtt://h\"\ntls_cert = \"c\"", "speaks no TLS"),
+        ("tls_key = \"k\"\n[[listener]]\nurl = \"mqtts://h\"\ntls_cert = \"c\"", "the private key of c"),
+        ("[[listener]]\nurl = \"mqtts://h\"\ntls_crt = \"c\"", "did you mean `tls_cert`?"),
+        ("listen = [\"http://h\"]", "mqtts://"),
+    ] {
+        assert!(refused(text).contains(part), "{text}: {}", refused(text));
+    }
+    let error =
+        resolve(&["--tls-cert", "c", "--tls-key", "k"], "").expect_err("nobody would see it").to_string();
+    assert!(error.contains("--listen mqtts://"), "{error}");
+    let renewed = resolve(&[], &file.replace("\"c\"", "\"new\"")).expect("a configuration");
+    assert!(config.needs_restart(&renewed).is_empty(), "certificates change live");
 }
 
 #[test]

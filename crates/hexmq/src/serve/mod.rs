@@ -10,6 +10,7 @@ mod notify;
 mod signals;
 pub(crate) mod store;
 mod tap;
+mod tls;
 mod users;
 
 use std::io::Write;
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
     if let Err(error) = raise_descriptor_limit() {
         tracing::warn!("cannot raise the limit of open files: {error}");
     }
-    let listeners = bind(config)?;
+    let (listeners, shown) = tls::listen(config)?;
     let http = bind_http(config.http, "http")?;
     let device_http = bind_http(config.cloud.device_http, "device-http")?;
     let password = match &config.admin_password {
@@ -75,7 +76,7 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
     announce(config, &listeners, control.as_ref(), device_face.as_ref(), &password)
         .map_err(|error| format!("stdout: {error}"))?;
     notify::tell("READY=1");
-    let outcome = watch(args, config, &signals, &node, &users, &log);
+    let outcome = watch(args, config, &signals, &node, &users, &shown, &log);
     notify::tell("STOPPING=1");
     tracing::info!("stopping");
     // First the doors, then the guests. Who listens to a live stream would stay.
@@ -95,12 +96,10 @@ pub(crate) fn run(args: &Args, config: &Config) -> Result<(), String> {
     outcome
 }
 
-fn bind(config: &Config) -> Result<Vec<Listener>, String> {
-    let mut listeners = Vec::new();
-    for endpoint in &config.listen {
-        listeners.extend(Listener::bind(endpoint, &config.listen).map_err(|error| error.to_string())?);
-    }
-    Ok(listeners)
+/// Checks what the configuration names besides itself. Returns what an operator should know.
+pub(crate) fn check(config: &Config) -> Result<Vec<String>, String> {
+    let identities = tls::Identities::load(config)?;
+    Ok(identities.warnings().into_iter().map(str::to_owned).collect())
 }
 
 fn bind_http(address: HttpAddress, flag: &str) -> Result<Option<TcpListener>, String> {
@@ -241,14 +240,16 @@ fn watch(
     signals: &Receiver<Signal>,
     node: &Node,
     users: &Users,
+    shown: &tls::Shown,
     log: &log::Log,
 ) -> Result<(), String> {
     let mut config = config.clone();
     loop {
         match signals.recv_timeout(WATCH) {
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            Ok(Signal::Reload) => match args.resolve() {
-                Ok(new) => {
+            Ok(Signal::Reload) => match read_again(args) {
+                Ok((new, identities)) => {
+                    shown.replace(&new, &identities);
                     reload(&config, &new, node, users, log);
                     config = new;
                 }
@@ -262,6 +263,13 @@ fn watch(
     }
 }
 
+/// The configuration and the certificates as they are now; nothing changes where one of them is wrong.
+fn read_again(args: &Args) -> Result<(Config, tls::Identities), String> {
+    let config = args.resolve().map_err(|error| error.to_string())?;
+    let identities = tls::Identities::read(&config)?;
+    Ok((config, identities))
+}
+
 /// Applies what can change live and names what cannot.
 fn reload(old: &Config, new: &Config, node: &Node, users: &Users, log: &log::Log) {
     users.replace(new);
@@ -269,8 +277,11 @@ fn reload(old: &Config, new: &Config, node: &Node, users: &Users, log: &log::Log
     node.handle().set_limits(&Arc::new(new.limits.clone()));
     let fixed = old.needs_restart(new);
     if fixed.is_empty() {
-        tracing::info!("reloaded: users, log level, limits");
+        tracing::info!("reloaded: users, certificates, log level, limits");
     } else {
-        tracing::warn!("reloaded: users, log level, limits; these need a restart: {}", fixed.join(", "));
+        tracing::warn!(
+            "reloaded: users, certificates, log level, limits; these need a restart: {}",
+            fixed.join(", ")
+        );
     }
 }

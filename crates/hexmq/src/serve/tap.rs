@@ -20,7 +20,7 @@ impl Tap for ObserverTap {
     }
 
     fn rejected(&self, _: ShardId, rejection: &Rejection<'_>) {
-        let Rejection { peer, client_identifier, grounds, fault, version, bytes, sent } = *rejection;
+        let Rejection { peer, client_identifier, grounds, fault, version, bytes, sent, layer } = *rejection;
         let never_connected = matches!(grounds, Grounds::Refused(_)) || version.is_none();
         let (refused, reason) = (never_connected, grounds.name());
         self.0.recorder.refused(&Refused {
@@ -32,6 +32,7 @@ impl Tap for ObserverTap {
             version,
             bytes,
             sent,
+            layer,
         });
     }
 

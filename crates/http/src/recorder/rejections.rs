@@ -114,7 +114,8 @@ pub(super) async fn list(
 
 /// Whether the reason, or the rule the server found broken, has this name.
 fn is_reason(rejection: &Rejection, name: &str) -> bool {
-    rejection.reason == name || rejection.fault.is_some_and(|fault| fault.code.name() == name)
+    let of_layer = rejection.layer.as_ref().is_some_and(|(rule, _)| *rule == name);
+    of_layer || rejection.reason == name || rejection.fault.is_some_and(|fault| fault.code.name() == name)
 }
 
 fn page(
@@ -146,6 +147,7 @@ pub(super) fn judge(rejection: &Rejection, reveal: bool, language: Language) -> 
         connected: !rejection.refused,
         fault: rejection.fault.as_ref(),
         version: rejection.version,
+        layer: rejection.layer.as_ref().map(|(rule, detail)| (*rule, &**detail)),
     };
     judge_rejection(&rejected, reveal, language)
 }
@@ -204,6 +206,7 @@ mod tests {
             version: None,
             bytes: bytes.into(),
             sent: bytes.len(),
+            layer: None,
         }
     }
 

@@ -79,6 +79,9 @@ pub struct Rejection {
     pub bytes: Box<[u8]>,
     /// Bytes it had sent, kept or not.
     pub sent: usize,
+    /// What went wrong in TLS or WebSocket under it: the stable name of the rule and the circumstances. The bytes
+    /// then are those of the network.
+    pub layer: Option<(&'static str, Box<str>)>,
 }
 
 /// What is known of a connection when it is refused.
@@ -100,6 +103,8 @@ pub struct Refused<'a> {
     pub bytes: &'a [u8],
     /// Bytes it had sent, kept or not.
     pub sent: usize,
+    /// As in [`Rejection::layer`].
+    pub layer: Option<(&'static str, &'a str)>,
 }
 
 /// See the module.
@@ -119,7 +124,7 @@ pub struct Recorder {
 }
 
 /// What one rejection costs besides its bytes.
-const REJECTION_OVERHEAD: usize = 256;
+const REJECTION_OVERHEAD: usize = 320;
 
 impl Recorder {
     /// A recorder of a server with these listeners, by the number their connections carry.
@@ -166,6 +171,7 @@ impl Recorder {
             version: refused.version,
             bytes: refused.bytes.into(),
             sent: refused.sent,
+            layer: refused.layer.map(|(rule, detail)| (rule, detail.into())),
         });
         self.note_refused(refused, &rejection);
         let size = REJECTION_OVERHEAD + rejection.bytes.len();

@@ -21,6 +21,7 @@ fn refused<'a>(peer: &'a Peer, client: Option<&'a str>, bytes: &'a [u8]) -> Refu
         version: None,
         bytes,
         sent: bytes.len(),
+        layer: None,
     }
 }
 

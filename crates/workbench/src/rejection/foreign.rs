@@ -108,12 +108,12 @@ pub(super) fn mask(rejected: &Rejected<'_>) -> Vec<u8> {
 }
 
 const TLS: Text = text(
-    "This is TLS (a handshake record, 16 03 …), and the listener speaks plain MQTT.",
-    "这是 TLS（握手记录，16 03 …），而这个监听端口是明文 MQTT。",
+    "TLS bytes on a plain listener (a handshake record, 16 03 …).",
+    "向明文监听端口发送了 TLS 字节（握手记录，16 03 …）。",
 );
 const TLS_HINT: Text = text(
-    "turn TLS off in the client, or connect it to an mqtts:// listener",
-    "在客户端关闭 TLS，或者连接到 mqtts:// 监听端口",
+    "use mqtts:// or auto:// for this client, or turn TLS off in it",
+    "请为这个客户端改用 mqtts:// 或 auto:// 监听端口，或在客户端关闭 TLS",
 );
 const HTTP: Text =
     text("This is an HTTP request, and the listener speaks MQTT.", "这是 HTTP 请求，而这个监听端口是 MQTT。");

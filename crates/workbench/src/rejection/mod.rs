@@ -5,6 +5,7 @@
 //! reads. Passwords are masked in everything that is said, unless they are asked for.
 
 mod foreign;
+mod layer;
 mod reason;
 mod template;
 
@@ -33,6 +34,9 @@ pub struct Rejected<'a> {
     pub fault: Option<&'a Fault>,
     /// The version of the connection, where one was agreed on.
     pub version: Option<Version>,
+    /// What went wrong in TLS or WebSocket under it: the stable name of the rule and the circumstances. The bytes
+    /// then are those of the network, and not what they carry.
+    pub layer: Option<(&'a str, &'a str)>,
 }
 
 /// The judgement.
@@ -70,7 +74,8 @@ struct Found {
 pub fn judge_rejection(rejected: &Rejected<'_>, reveal: bool, language: Language) -> Verdict {
     let shown = if reveal { rejected.bytes.to_vec() } else { foreign::mask(rejected) };
     let case = Case::new(rejected, &shown, language);
-    let found = foreign::found(&case)
+    let found = layer::found(&case)
+        .or_else(|| foreign::found(&case))
         .or_else(|| Some(case.of_fault(rejected.fault?)))
         .unwrap_or_else(|| reason::found(&case));
     let repair = found.repair.map(|repair| if reveal { repair } else { mask_passwords(&repair) });

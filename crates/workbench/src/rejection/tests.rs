@@ -27,8 +27,15 @@ fn hex(text: &str) -> Vec<u8> {
 fn judge(bytes: &[u8], reason: &str, reveal: bool) -> Verdict {
     let fault = decode(Frame::new(bytes), Version::V5, &Leniency::default(), &mut Serve).err();
     let fault = fault.filter(|_| !reason.starts_with("connect"));
-    let rejected =
-        Rejected { bytes, sent: bytes.len(), reason, connected: false, fault: fault.as_ref(), version: None };
+    let rejected = Rejected {
+        bytes,
+        sent: bytes.len(),
+        reason,
+        connected: false,
+        fault: fault.as_ref(),
+        version: None,
+        layer: None,
+    };
     judge_rejection(&rejected, reveal, Language::English)
 }
 
@@ -72,6 +79,7 @@ fn a_wrong_remaining_length_is_repaired_in_both_directions() {
         connected: false,
         fault: None,
         version: None,
+        layer: None,
     };
     let fault = decode(Frame::new(&too_small[..38]), Version::V5, &Leniency::default(), &mut Serve).err();
     framed.fault = fault.as_ref();
@@ -179,6 +187,7 @@ fn later_packets_are_judged_with_the_version_of_their_connection() {
             connected: true,
             fault: fault.as_ref(),
             version: Some(version),
+            layer: None,
         };
         judge_rejection(&rejected, false, Language::Chinese)
     };
@@ -210,7 +219,7 @@ proptest::proptest! {
         let fault = decode(Frame::new(&sent), Version::V4, &Leniency::default(), &mut Serve).err();
         for (reason, fault) in [("malformed_packet", fault.as_ref()), ("connect_incomplete", None), ("x", None)] {
             let rejected = Rejected {
-                bytes: &sent, sent: sent.len(), reason, connected, fault, version: None,
+                bytes: &sent, sent: sent.len(), reason, connected, fault, version: None, layer: None,
             };
             let verdict = judge_rejection(&rejected, false, Language::English);
             proptest::prop_assert_eq!(verdict.bytes.len(), sent.len());
@@ -221,6 +230,47 @@ proptest::proptest! {
                 let version = [Version::V3, Version::V4, Version::V5];
                 proptest::prop_assert!(version.iter().any(|&v| is_clean(&repair, v, Some(Side::Client))));
             }
+        }
+    }
+}
+
+#[test]
+fn what_goes_wrong_under_mqtt_has_words_of_its_own() {
+    let hello = [0x16, 3, 1, 2, 0, 1];
+    let mut said = std::collections::BTreeSet::new();
+    for (rule, bytes) in [
+        ("not_tls", &hex(CONNECT)[..]),
+        ("not_tls", b"?"),
+        ("tls_incomplete", &hello),
+        ("tls_client_certificate_missing", &hello),
+        ("tls_client_certificate_refused", &hello),
+        ("tls_server_not_trusted", &hello),
+        ("tls_nothing_in_common", &hello),
+        ("tls_broken", &hello),
+        ("not_websocket", &hello),
+        ("not_websocket", &hex(CONNECT)[..]),
+        ("not_websocket", b"?"),
+        ("websocket_incomplete", b"GET"),
+        ("websocket_refused", b"GET / HTTP/1.1\r\n\r\n"),
+        ("websocket_frame", b""),
+    ] {
+        for language in [Language::English, Language::Chinese] {
+            let rejected = Rejected {
+                bytes,
+                sent: bytes.len(),
+                reason: "tls_failed",
+                connected: false,
+                fault: None,
+                version: None,
+                layer: Some((rule, "the circumstances")),
+            };
+            let verdict = judge_rejection(&rejected, false, language);
+            assert_eq!(verdict.rule, rule);
+            assert!(verdict.message.contains("the circumstances") && !verdict.hint.is_empty(), "{rule}");
+            assert!(said.insert(verdict.message.clone()), "{rule}: {}", verdict.message);
+            assert_eq!(verdict.place.is_none(), bytes.is_empty());
+            let shows_password = verdict.bytes.windows(6).any(|six| six == b"cccccc");
+            assert!(!shows_password, "{rule}");
         }
     }
 }

@@ -271,7 +271,9 @@ impl std::str::FromStr for Url {
         let rest = match url.split_once("://") {
             Some(("mqtt", rest)) => rest,
             Some((scheme @ ("mqtts" | "ws" | "wss"), _)) => {
-                return Err(format!("`{scheme}://` needs TLS or WebSocket, which are not in this build"));
+                return Err(format!(
+                    "`{scheme}://` is not understood here; TLS is asked for with --cafile or --tls-use-os-certs"
+                ));
             }
             _ => return Err("it is mqtt://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC".into()),
         };
