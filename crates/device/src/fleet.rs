@@ -175,7 +175,8 @@ pub struct Device {
     pub activated_at_ms: Option<i64>,
     /// Whether it is here.
     pub presence: Presence,
-    /// What only its cloud's API knows of: description, location, serial number …
+    /// What only its cloud's API knows of: description, location … What stands in its member `secret` (API keys
+    /// of the device, a serial number that lets it in) is shown only where secrets are.
     pub extra: Json,
 }
 
@@ -183,6 +184,28 @@ impl Device {
     /// Which device this is.
     pub fn reference(&self) -> DeviceRef {
         DeviceRef::new(&*self.product, &*self.id)
+    }
+
+    /// [`Device::extra`] without what is secret.
+    pub fn public_extra(&self) -> Json {
+        let mut extra = self.extra.clone();
+        if let Some(members) = extra.as_object_mut() {
+            members.shift_remove("secret");
+        }
+        extra
+    }
+
+    /// Takes other extras; what is secret stays, unless it is among them.
+    pub fn set_extra(&mut self, extra: Json) {
+        let secret = self.extra.as_object_mut().and_then(|members| members.shift_remove("secret"));
+        self.extra = extra;
+        if let Some(secret) = secret {
+            match &mut self.extra {
+                Json::Object(members) => drop(members.entry("secret").or_insert(secret)),
+                extra @ Json::Null => *extra = serde_json::json!({"secret": secret}),
+                _ => {}
+            }
+        }
     }
 
     /// The stable name of its state: `never`, `online`, `offline` or `disabled`.
@@ -213,4 +236,40 @@ pub struct Presence {
 pub fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:@".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn device(extra: Json) -> Device {
+        Device {
+            product: "p".into(),
+            id: "d".into(),
+            name: String::new(),
+            secret: None,
+            password: None,
+            tags: BTreeMap::new(),
+            disabled: false,
+            created_at_ms: 0,
+            activated_at_ms: None,
+            presence: Presence::default(),
+            extra,
+        }
+    }
+
+    #[test]
+    fn what_is_secret_among_the_extras_is_not_shown_and_not_lost() {
+        let mut known = device(json!({"desc": "x", "secret": {"keys": [1]}}));
+        assert_eq!(known.public_extra(), json!({"desc": "x"}));
+        known.set_extra(json!({"desc": "y"}));
+        assert_eq!(known.extra, json!({"desc": "y", "secret": {"keys": [1]}}));
+        known.set_extra(json!({"secret": {}}));
+        assert_eq!(known.extra, json!({"secret": {}}));
+        known.set_extra(Json::Null);
+        assert_eq!((known.extra.clone(), known.public_extra()), (json!({"secret": {}}), json!({})));
+        assert_eq!(device(Json::Null).public_extra(), Json::Null);
+    }
 }

@@ -74,6 +74,7 @@ pub(super) struct DeviceChange {
     tags: BTreeMap<String, Option<String>>,
     /// A device that becomes disabled loses its connection.
     disabled: Option<bool>,
+    /// What is secret in it stays unless it is stated.
     extra: Option<serde_json::Value>,
 }
 
@@ -98,7 +99,7 @@ impl DeviceChange {
             device.disabled = disabled;
         }
         if let Some(extra) = self.extra {
-            device.extra = extra;
+            device.set_extra(extra);
         }
         device
     }

@@ -170,13 +170,14 @@ pub(crate) struct DeviceShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) password: Option<String>,
-    /// What its cloud's own API knows of besides.
+    /// What its cloud's own API knows of besides; its member `secret` only with `?reveal=true`.
     pub(crate) extra: Json,
 }
 
 impl DeviceShown {
     pub(crate) fn of(device: Device, reveal: bool) -> DeviceShown {
         let status = device.status();
+        let extra = if reveal { device.extra.clone() } else { device.public_extra() };
         DeviceShown {
             status,
             id: device.id,
@@ -193,7 +194,7 @@ impl DeviceShown {
             has_password: device.password.is_some(),
             secret: shown(device.secret, reveal),
             password: shown(device.password, reveal),
-            extra: device.extra,
+            extra,
         }
     }
 }
