@@ -68,6 +68,11 @@ pub(crate) fn identity(sign_in: &SignIn<'_>) -> Option<DeviceRef> {
     Some(DeviceRef::new(sign_in.user_name.filter(|name| !name.is_empty())?, sign_in.client_identifier))
 }
 
+/// The access that a sign-in looks like. A guess: only tokens are OneNET's alone.
+pub(crate) fn looks_like(sign_in: &SignIn<'_>) -> Option<Access> {
+    claim(sign_in.client_identifier, sign_in.user_name, sign_in.password)?.looks_like()
+}
+
 pub(crate) fn unknown_device(sign_in: &SignIn<'_>, product: &Product) -> Refused {
     Refused {
         code: RefusedCode::Identifier,

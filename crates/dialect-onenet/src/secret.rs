@@ -2,6 +2,7 @@
 
 use hexmq_device::mac::HashName;
 use hexmq_device::{Device, Product, Secret};
+use serde_json::{Map, Value as Json};
 
 /// Whether `sent` is this secret. The time does not depend on where they differ.
 pub(crate) fn is(secret: &Secret, sent: &[u8]) -> bool {
@@ -13,10 +14,37 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     HashName::Sha256.verify(&[], one, &HashName::Sha256.hmac(&[], other))
 }
 
-/// The API keys of a device: `keys` among what only its cloud knows of it, each with its title.
+/// What is secret among what only this cloud's API knows of a device.
+const SECRET: &str = "secret";
+
+fn entries(device: &Device) -> &[Json] {
+    let keys = device.extra.get(SECRET).and_then(|secret| secret.get("keys"));
+    keys.and_then(Json::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Changes what is secret among what only this cloud's API knows of a device.
+pub(crate) fn change(device: &mut Device, change: impl FnOnce(&mut Map<String, Json>)) {
+    let mut members = match std::mem::take(&mut device.extra) {
+        Json::Object(members) => members,
+        _ => Map::new(),
+    };
+    let mut secret = match members.shift_remove(SECRET) {
+        Some(Json::Object(secret)) => secret,
+        _ => Map::new(),
+    };
+    change(&mut secret);
+    members.insert(SECRET.to_owned(), Json::Object(secret));
+    device.extra = Json::Object(members);
+}
+
+/// The serial number that a device has registered itself with.
+pub(crate) fn serial(device: &Device) -> Option<&str> {
+    device.extra.get(SECRET)?.get("sn")?.as_str()
+}
+
+/// The API keys of a device, each with its title: `{"secret":{"keys":[{"key":…,"title":…}]}}` in its extras.
 pub(crate) fn device_keys(device: &Device) -> impl Iterator<Item = (&str, &str)> {
-    let keys = device.extra.get("keys").and_then(|keys| keys.as_array()).map_or(&[][..], Vec::as_slice);
-    keys.iter().filter_map(|key| {
+    entries(device).iter().filter_map(|key| {
         let title = key.get("title").and_then(|title| title.as_str()).unwrap_or_default();
         Some((key.get("key")?.as_str()?, title))
     })
@@ -30,8 +58,7 @@ pub(crate) fn is_device_key(device: &Device, sent: &[u8]) -> bool {
 /// Whether `sent` is one of the device's API keys, and that key is for requests of this HTTP method: a key may
 /// name its `methods`.
 pub(crate) fn device_key_allows(device: &Device, sent: &[u8], method: &str) -> bool {
-    let keys = device.extra.get("keys").and_then(|keys| keys.as_array()).map_or(&[][..], Vec::as_slice);
-    keys.iter().any(|key| {
+    entries(device).iter().any(|key| {
         let text = key.get("key").and_then(|key| key.as_str()).unwrap_or_default();
         let methods = key.get("methods").and_then(|methods| methods.as_array());
         let allows = methods.is_none_or(|methods| {

@@ -350,6 +350,8 @@ fn a_gateway_speaks_for_its_devices() {
         assert_eq!(wrong.rule, rule);
         assert_eq!(reply(wrong.replies.first().cloned(), "thing/sub/topo/add/reply")["code"], 400);
     }
+    let bare = json!({"id": "1", "params": named});
+    assert_eq!(up("thing/sub/topo/add", &bare).expect_err("nobody vouches").rule, "token_missing");
     let (ask, answer) =
         asked("thing/sub/topo/get", &json!({"id": "8", "version": "1.0"}), &Outcome::Devices(vec![sub]));
     assert_eq!(ask, Ask::TopologyGet);

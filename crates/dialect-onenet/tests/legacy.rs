@@ -29,7 +29,7 @@ fn a_connect_names_product_and_device() {
 fn the_checks_and_their_codes() {
     let product = legacy();
     let mut known = device("491644", "901505824", "123456");
-    known.extra = json!({"keys": [{"key": "Zm9yIHRoaXMgZGV2aWNlIG9ubHk=", "title": "auto"}]});
+    known.extra = json!({"secret": {"keys": [{"key": "Zm9yIHRoaXMgZGV2aWNlIG9ubHk=", "title": "auto"}]}});
     let try_with = |password: Option<&str>, device: Option<&hexmq_device::Device>| {
         let sign_in = sign_in("901505824", Some("491644"), password);
         Onenet.verify(&sign_in, &product, device, NOW_MS).map_err(|refused| (refused.code, refused.rule))

@@ -24,7 +24,7 @@ fn legacy() -> Product {
 fn online(id: &str) -> Device {
     let mut device = device("491644", id, "123456");
     device.presence.online = true;
-    device.extra = json!({"keys": [{"key": DEVICE_KEY, "title": "own"}]});
+    device.extra = json!({"secret": {"keys": [{"key": DEVICE_KEY, "title": "own"}]}});
     device
 }
 
@@ -549,9 +549,9 @@ fn keys_of_devices() {
     assert_eq!((&listed["total_count"], &listed["items"][0]["title"]), (&json!(1), &json!("app")));
     assert_eq!(call("GET", "/keys").data(&fake)["total_count"], 2);
     assert_eq!(call("GET", "/keys").key(DEVICE_KEY).errno(&fake), 1);
-    fake.with(|known| known.devices[1].extra["keys"][0]["key"] = json!("a/b"));
+    fake.with(|known| known.devices[1].extra["secret"]["keys"][0]["key"] = json!("a/b"));
     call("PUT", "/keys/a/b").json(&json!({"title": "with a slash"})).data(&fake);
-    fake.with(|known| known.devices[1].extra["keys"][0]["key"] = json!(key));
+    fake.with(|known| known.devices[1].extra["secret"]["keys"][0]["key"] = json!(key));
     call("DELETE", &format!("/keys/{key}")).data(&fake);
     assert_eq!(call("GET", "/devices/901505825").key(&key).errno(&fake), 1);
     assert_eq!(call("DELETE", &format!("/keys/{key}")).errno(&fake), 4);

@@ -16,6 +16,8 @@ use hexmq_device::{
     Product, Quirk, Receipt, Refused, Registration, Secret, SignIn, Understood, Uplink, UplinkError,
 };
 
+use crate::connect::Access;
+
 /// China Mobile OneNET, access by token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OnenetToken;
@@ -31,6 +33,10 @@ impl Dialect for OnenetToken {
 
     fn claim(&self, sign_in: &SignIn<'_>) -> Option<DeviceRef> {
         crate::connect::identity(sign_in)
+    }
+
+    fn recognises(&self, sign_in: &SignIn<'_>) -> bool {
+        crate::connect::looks_like(sign_in) == Some(Access::Token)
     }
 
     fn verify(

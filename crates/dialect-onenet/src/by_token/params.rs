@@ -115,11 +115,16 @@ fn device(node: &Node<'_>) -> Result<DeviceRef, Wrong> {
     Ok(DeviceRef::new(name(["productID", "productId"])?, name(["deviceName", "device_name"])?))
 }
 
-/// Devices behind a gateway, one or an array of them, each with the token that vouches for it if there is one.
-pub(super) fn sub_devices(node: &Node<'_>, now: i64) -> Result<Vec<SubDevice>, Wrong> {
+/// Devices behind a gateway, one or an array of them, each with the token that vouches for it. Where it is
+/// `required`, nobody else vouches: without one a gateway could take any device.
+pub(super) fn sub_devices(node: &Node<'_>, now: i64, required: bool) -> Result<Vec<SubDevice>, Wrong> {
     let one = |node: &Node<'_>| {
         let device = device(node)?;
         let sign = node.member("sasToken").map(|token| sign(token, &device, now)).transpose()?;
+        if required && sign.is_none() {
+            let message = format!("sasToken of {device} is missing");
+            return Err(Wrong { rule: "token_missing", span: node.span, message });
+        }
         Ok(SubDevice { device, sign })
     };
     match &node.kind {

@@ -206,9 +206,9 @@ fn ask(
             let meaning = counted(versions.len(), "names");
             (Ask::DesiredDelete(versions), meaning)
         }
-        "sub_login" => (Ask::SubLogin(params::sub_devices(node, now)?), what),
+        "sub_login" => (Ask::SubLogin(params::sub_devices(node, now, false)?), what),
         "sub_logout" => (Ask::SubLogout(params::devices(node)?), what),
-        "topology_add" => (Ask::TopologyAdd(params::sub_devices(node, now)?), what),
+        "topology_add" => (Ask::TopologyAdd(params::sub_devices(node, now, true)?), what),
         "topology_delete" => (Ask::TopologyDelete(params::devices(node)?), what),
         _ => {
             let payload = uplink.payload.to_owned();

@@ -10,12 +10,13 @@ mod diagnosis;
 pub mod quirk;
 mod uplink;
 
-pub(crate) use uplink::new_points;
-
 use hexmq_device::{
     Admission, Device, DeviceRef, Diagnosis, Dialect, DialectName, Downlink, Order, OrderError, Outcome,
     Product, Quirk, Receipt, Refused, Registration, Secret, SignIn, Understood, Uplink, UplinkError,
 };
+
+pub(crate) use self::uplink::new_points;
+use crate::connect::Access;
 
 /// China Mobile OneNET, legacy access.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,10 @@ impl Dialect for Onenet {
 
     fn claim(&self, sign_in: &SignIn<'_>) -> Option<DeviceRef> {
         crate::connect::identity(sign_in)
+    }
+
+    fn recognises(&self, sign_in: &SignIn<'_>) -> bool {
+        crate::connect::looks_like(sign_in) == Some(Access::Legacy)
     }
 
     fn verify(

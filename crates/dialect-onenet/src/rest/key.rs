@@ -10,7 +10,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::answer::{Answer, Fault, Reply};
 use super::call::{Call, text_of};
-use super::device::change_extra;
 use super::device_list::walk;
 use super::grant::{Grant, Need, grant};
 use crate::secret;
@@ -35,7 +34,7 @@ pub(super) fn attach(device: &mut Device, key: &str, title: &str, methods: Optio
     if let (Some(methods), Some(entry)) = (methods, entry.as_object_mut()) {
         entry.insert("methods".into(), methods);
     }
-    change_extra(device, |extra| match extra.get_mut("keys").and_then(Json::as_array_mut) {
+    secret::change(device, |extra| match extra.get_mut("keys").and_then(Json::as_array_mut) {
         Some(keys) => keys.push(entry),
         None => drop(extra.insert("keys".to_owned(), json!([entry]))),
     });
@@ -125,7 +124,7 @@ fn holder(call: &Call<'_>, grant: &Grant, key: &str) -> Result<Device, Fault> {
 
 /// Changes the entry of a key; it goes if `change` says that it is not to stay.
 fn change(device: &mut Device, key: &str, change: impl Fn(&mut Map<String, Json>) -> bool) {
-    change_extra(device, |extra| {
+    secret::change(device, |extra| {
         if let Some(keys) = extra.get_mut("keys").and_then(Json::as_array_mut) {
             keys.retain_mut(|entry| match entry.as_object_mut() {
                 Some(entry) if entry.get("key").and_then(Json::as_str) == Some(key) => change(entry),

@@ -56,7 +56,7 @@ pub(super) fn register(call: &Call<'_>) -> Reply {
             Some(Ok(_)) => return Ok(registered(&id, &key)),
             Some(Err(error)) if error.kind == PortErrorKind::Conflict => {
                 let there = call.platform.device(&DeviceRef::new(&*product.id, &*id))?;
-                if is_of(&there, &serial) {
+                if secret::serial(&there) == Some(&serial) {
                     return if again { known(&there) } else { Err(taken(&serial)) };
                 }
             }
@@ -70,13 +70,9 @@ pub(super) fn register(call: &Call<'_>) -> Reply {
 fn new_device(product: &Product, id: &str, title: &str, serial: &str, key: &str) -> Device {
     let mut device = blank(product, id.to_owned(), title.to_owned());
     device.secret = Some(Secret(serial.to_owned()));
-    device::change_extra(&mut device, |extra| drop(extra.insert("sn".to_owned(), json!(serial))));
+    secret::change(&mut device, |extra| drop(extra.insert("sn".to_owned(), json!(serial))));
     key::attach(&mut device, key, "auto_register", None);
     device
-}
-
-fn is_of(device: &Device, serial: &str) -> bool {
-    device.extra.get("sn").and_then(Json::as_str) == Some(serial)
 }
 
 fn taken(serial: &str) -> Fault {
