@@ -96,6 +96,13 @@ pub trait Dialect: Send + Sync + 'static {
         None
     }
 
+    /// What a gateway is told when a device behind it is not signed in any more and it was not the gateway's own
+    /// wish: `reason` is `disabled`, `deleted`, `unbound` or `signed_in_elsewhere`. `None`: nothing.
+    fn signed_out(&self, gateway: &DeviceRef, device: &DeviceRef, reason: &str) -> Option<Downlink> {
+        let _ = (gateway, device, reason);
+        None
+    }
+
     /// How long an answer to a command is waited for once it was sent, in milliseconds. `None`: for as long as
     /// the command is valid.
     fn answer_wait_ms(&self) -> Option<i64> {
