@@ -53,6 +53,10 @@ struct Live {
     is_written: bool,
     touched_ms: i64,
     tries: u32,
+    /// It is on its way to the connection, and nobody knows yet whether it gets there.
+    is_trying: bool,
+    /// The sign-in during which it was sent last.
+    sent_during: Option<u64>,
     correlations: Vec<String>,
     tokens: Vec<u64>,
 }
@@ -69,6 +73,8 @@ impl Commands {
             is_written: true,
             touched_ms: now_ms,
             tries: 0,
+            is_trying: false,
+            sent_during: None,
             correlations: Vec::new(),
             tokens: Vec::new(),
             command: command.clone(),
@@ -99,6 +105,23 @@ impl Commands {
 
     pub(crate) fn wake(&self) {
         self.changed.notify_all();
+    }
+
+    /// Whether it may be sent now: not while it is on its way, and once during a sign-in.
+    fn begins(&self, id: &str, sign_in: u64) -> bool {
+        let mut inner = lock(&self.inner);
+        let Some(live) = inner.live.get_mut(id) else { return false };
+        let was_sent = live.command.state != CommandState::Created && live.sent_during == Some(sign_in);
+        let begins = !live.is_trying && !was_sent && !live.command.state.is_final();
+        live.is_trying |= begins;
+        begins
+    }
+
+    fn tried(&self, id: &str, sent_during: Option<u64>) {
+        if let Some(live) = lock(&self.inner).live.get_mut(id) {
+            live.is_trying = false;
+            live.sent_during = sent_during.or(live.sent_during);
+        }
     }
 
     /// An answer or an acknowledgement of this attempt will find the command.
@@ -222,9 +245,14 @@ impl Core {
                 let _ = word.try_send(());
             }
         };
+        let sign_in = self.sign_in_of(&command.device);
+        if !self.commands.begins(id, sign_in) {
+            return told(word);
+        }
         let (route, downlink) = match self.downlink_of(&command) {
             Ok(ready) => ready,
             Err(reason) => {
+                self.commands.tried(id, None);
                 self.happens(id, Happening::Impossible { reason });
                 return told(word);
             }
@@ -232,6 +260,7 @@ impl Core {
         let token = self.commands.expect(id, &downlink);
         let (core, id, sent) = (Arc::clone(self), id.to_owned(), downlink.clone());
         let done = Box::new(move |outcome| {
+            core.commands.tried(&id, (outcome == Sent::Sent).then_some(sign_in));
             core.command_sent(&id, &sent, outcome);
             told(word);
         });
@@ -265,16 +294,14 @@ impl Core {
                 self.happens(id, Happening::Sent { correlation, answer_ms });
                 return;
             }
-            // It goes out at the next sign-in.
-            Sent::Offline => {
-                self.happens(id, Happening::NotSent { reason: "offline" });
-                return;
-            }
+            Sent::Offline => "offline",
             Sent::NotSubscribed => "not_subscribed",
             Sent::Full => "full",
         };
         let is_over = self.happens(id, Happening::NotSent { reason });
-        if !is_over && !command.state.is_final() {
+        // Who is away gets it at the next sign-in; who has come meanwhile, now.
+        let is_here = sent != Sent::Offline || self.is_here(&command.device);
+        if is_here && !is_over && !command.state.is_final() {
             let mut inner = lock(&self.commands.inner);
             let Some(live) = inner.live.get_mut(id) else { return };
             live.tries = live.tries.saturating_add(1);

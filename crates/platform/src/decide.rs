@@ -23,6 +23,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) device: &'a DeviceRef,
     pub(crate) uplink: &'a Handed,
     pub(crate) effects: &'a mut Effects,
+    /// What goes back, in order.
+    pub(crate) replies: &'a mut Vec<Downlink>,
     /// Whether the platform stops.
     pub(crate) stops: &'a dyn Fn() -> bool,
 }
@@ -33,6 +35,7 @@ impl Core {
         self: &Arc<Self>,
         uplink: &Handed,
         effects: &mut Effects,
+        replies: &mut Vec<Downlink>,
         stops: &dyn Fn() -> bool,
     ) -> bool {
         let Some(row) = self.table().by_number(uplink.number).cloned() else {
@@ -50,7 +53,7 @@ impl Core {
             received_at_ms: at_ms,
         };
         effects.log.push(up(&device, at_ms, "received", &uplink.topic, &uplink.payload));
-        let mut reading = Reading { row: &row, device: &device, uplink, effects, stops };
+        let mut reading = Reading { row: &row, device: &device, uplink, effects, replies, stops };
         match row.dialect.uplink(&asked) {
             Ok(understood) => self.decide(&mut reading, understood),
             Err(error) => {
@@ -64,9 +67,7 @@ impl Core {
         count(&self.counts.uplinks_refused, 1);
         let line = reading.line("refused");
         reading.effects.log.push(LogLine { error: Some(uplink_error(&error)), ..line });
-        for reply in error.replies {
-            self.answer(reading, reply);
-        }
+        reading.replies.extend(error.replies);
     }
 
     fn decide(self: &Arc<Self>, reading: &mut Reading<'_>, understood: Understood) -> bool {
@@ -76,9 +77,7 @@ impl Core {
         for (rule, message) in notices {
             self.notice(reading.device, rule, &message);
         }
-        for reply in replies {
-            self.answer(reading, reply);
-        }
+        reading.replies.extend(replies);
         for request in requests {
             let Request { device, ask, receipt } = request;
             let Some(outcome) = self.allowed_outcome(reading, &device, ask) else { return false };
@@ -86,10 +85,7 @@ impl Core {
                 let line = line_of(&device, reading.uplink.received_at_ms, problem);
                 reading.effects.log.push(line);
             }
-            let reply = receipt.and_then(|receipt| reading.row.dialect.reply(&receipt, &outcome));
-            if let Some(reply) = reply {
-                self.answer(reading, reply);
-            }
+            reading.replies.extend(receipt.and_then(|receipt| reading.row.dialect.reply(&receipt, &outcome)));
         }
         true
     }
@@ -256,11 +252,14 @@ impl Core {
     }
 
     /// Answers on the connection the uplink came on.
-    fn answer(self: &Arc<Self>, reading: &mut Reading<'_>, reply: Downlink) {
-        let (core, device) = (Arc::clone(self), reading.device.clone());
-        let (at_ms, sent) = (self.now_ms(), reply.clone());
-        let done = Box::new(move |outcome| core.log_reply(&device, at_ms, &sent, outcome));
-        self.send(reading.uplink.number, &reading.uplink.device, &reply, None, done);
+    pub(crate) fn answer(self: &Arc<Self>, uplink: &Handed, replies: Vec<Downlink>) {
+        let Some(row) = self.table().by_number(uplink.number).cloned() else { return };
+        let (device, at_ms) = (DeviceRef::new(&*row.product.id, &*uplink.device), self.now_ms());
+        for reply in replies {
+            let (core, device, sent) = (Arc::clone(self), device.clone(), reply.clone());
+            let done = Box::new(move |outcome| core.log_reply(&device, at_ms, &sent, outcome));
+            self.send(uplink.number, &uplink.device, &reply, None, done);
+        }
     }
 }
 

@@ -123,9 +123,10 @@ impl Core {
     }
 
     fn read_uplink(self: &Arc<Self>, uplink: &Handed, stops: &dyn Fn() -> bool) {
-        let mut effects = Effects::default();
+        let (mut effects, mut replies) = (Effects::default(), Vec::new());
         // Whatever one message does to its dialect, the messages behind it are read.
-        let reading = std::panic::AssertUnwindSafe(|| self.understand(uplink, &mut effects, stops));
+        let reading =
+            std::panic::AssertUnwindSafe(|| self.understand(uplink, &mut effects, &mut replies, stops));
         match std::panic::catch_unwind(reading) {
             // It is handed up again after the next start.
             Ok(false) => return,
@@ -133,11 +134,13 @@ impl Core {
             Err(_) => {
                 count(&self.counts.uplinks_refused, 1);
                 tracing::error!(topic = &*uplink.topic, "reading an uplink has panicked; it is left out");
-                effects = Effects::default();
+                (effects, replies) = (Effects::default(), Vec::new());
             }
         }
         effects.done = Some((Arc::clone(&uplink.inbox), uplink.place));
         self.keeper.push(effects, &self.settings);
+        // Behind what they answer to, so that the log tells it in this order.
+        self.answer(uplink, replies);
     }
 }
 

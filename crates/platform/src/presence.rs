@@ -16,6 +16,8 @@ use crate::loglines::line;
 #[derive(Default)]
 pub(crate) struct Presences {
     here: HashMap<DeviceRef, Here>,
+    /// Counts who has come.
+    sign_ins: u64,
 }
 
 #[derive(Default)]
@@ -25,6 +27,8 @@ struct Here {
     /// Where the newest of them comes from.
     peer: String,
     since_ms: i64,
+    /// Which sign-in this was, counted over all devices.
+    sign_in: u64,
     /// The gateway that has signed it in.
     via: Option<DeviceRef>,
     /// Those that it has signed in.
@@ -62,6 +66,11 @@ impl Core {
         lock(&self.presences).here.contains_key(device)
     }
 
+    /// Which sign-in of a device is the newest; 0 if it is not here.
+    pub(crate) fn sign_in_of(&self, device: &DeviceRef) -> u64 {
+        lock(&self.presences).here.get(device).map_or(0, |here| here.sign_in)
+    }
+
     /// How a device is, if it is here: newer than what the data base knows.
     pub(crate) fn presence_of(&self, device: &DeviceRef) -> Option<Presence> {
         let presences = lock(&self.presences);
@@ -97,8 +106,11 @@ impl Core {
         let now_ms = self.now_ms();
         let was_here = {
             let mut presences = lock(&self.presences);
+            presences.sign_ins += 1;
+            let sign_in = presences.sign_ins;
             let here = presences.here.entry(device.clone()).or_default();
             let was_here = here.is_here();
+            here.sign_in = sign_in;
             here.connections = here.connections.saturating_add(1);
             peer.clone_into(&mut here.peer);
             here.since_ms = now_ms;
@@ -157,9 +169,12 @@ impl Core {
             // A gateway that has just gone takes nobody with it any more.
             let Some(at) = presences.here.get_mut(gateway) else { return };
             at.behind.insert(sub.clone());
+            presences.sign_ins += 1;
+            let sign_in = presences.sign_ins;
             let here = presences.here.entry(sub.clone()).or_default();
             let was_here = here.is_here();
             here.via = Some(gateway.clone());
+            here.sign_in = sign_in;
             if !was_here {
                 here.since_ms = now_ms;
             }
@@ -196,11 +211,19 @@ impl Core {
             }
             is_gone
         };
+        self.tell_gateway(gateway, sub, reason);
         if is_gone {
             let meaning = Some(format!("signed out of gateway {gateway}: {reason}"));
             self.log(LogLine { meaning, ..line(sub, now_ms, Direction::Up, "disconnected") });
             self.tell_presence(sub, &offline(now_ms, reason), now_ms);
         }
+    }
+
+    /// A gateway hears of it as its cloud tells it.
+    fn tell_gateway(&self, gateway: &DeviceRef, sub: &DeviceRef, reason: &str) {
+        let Ok(row) = self.row(&gateway.product) else { return };
+        let Some(told) = row.dialect.signed_out(gateway, sub, reason) else { return };
+        self.send(row.product.number, &gateway.device, &told, None, Box::new(|_| {}));
     }
 
     /// The devices of a product are nobody's any more.
