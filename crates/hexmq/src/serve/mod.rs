@@ -142,7 +142,6 @@ fn start_node(
         authority: Arc::new(Doorkeeper::new(Arc::clone(users), Arc::clone(cloud))),
         tap: Arc::new(CloudTap { observer: ObserverTap(Arc::clone(observer)), cloud: Arc::clone(cloud) }),
         upstairs: Some(Arc::new(CloudUpstairs(Arc::clone(cloud)))),
-        upstairs: None,
         store,
     };
     Node::start(setup, listeners).map_err(|error| format!("cannot start the shards: {error}"))
