@@ -55,6 +55,8 @@ struct Live {
     tries: u32,
     /// It is on its way to the connection, and nobody knows yet whether it gets there.
     is_trying: bool,
+    /// It was on its way at least once, and it is known what came of that.
+    was_tried: bool,
     /// The sign-in during which it was sent last.
     sent_during: Option<u64>,
     correlations: Vec<String>,
@@ -74,6 +76,7 @@ impl Commands {
             touched_ms: now_ms,
             tries: 0,
             is_trying: false,
+            was_tried: false,
             sent_during: None,
             correlations: Vec::new(),
             tokens: Vec::new(),
@@ -120,6 +123,7 @@ impl Commands {
     fn tried(&self, id: &str, sent_during: Option<u64>) {
         if let Some(live) = lock(&self.inner).live.get_mut(id) {
             live.is_trying = false;
+            live.was_tried = true;
             live.sent_during = sent_during.or(live.sent_during);
         }
     }
@@ -142,6 +146,17 @@ impl Commands {
         token
     }
 
+    /// Whether its first attempt is still under way: however short a command is valid, that has its time.
+    fn is_begun(&self, id: &str, now_ms: i64) -> bool {
+        let inner = lock(&self.inner);
+        let patience_ms = i64::try_from(FIRST_WORD.as_millis()).unwrap_or(i64::MAX);
+        inner.live.get(id).is_some_and(|live| {
+            live.command.state == CommandState::Created
+                && !live.was_tried
+                && now_ms.saturating_sub(live.touched_ms) < patience_ms
+        })
+    }
+
     fn remind(&self, id: &str, at_ms: i64) {
         lock(&self.inner).agenda.push(Reverse((at_ms, id.to_owned())));
     }
@@ -157,7 +172,7 @@ impl Commands {
     }
 
     /// Forgets what rests and is written.
-    fn tidy(&self, now_ms: i64) {
+    pub(crate) fn tidy(&self, now_ms: i64) {
         let mut inner = lock(&self.inner);
         let rests = |live: &Live| {
             let waits = matches!(live.command.state, CommandState::Sent | CommandState::Acked);
@@ -305,6 +320,7 @@ impl Core {
             let mut inner = lock(&self.commands.inner);
             let Some(live) = inner.live.get_mut(id) else { return };
             live.tries = live.tries.saturating_add(1);
+            live.touched_ms = self.now_ms();
             let wait_ms = (RETRY_MS << live.tries.min(10)).min(RETRY_MAX_MS) / 2;
             let at_ms = self.now_ms().saturating_add(wait_ms);
             inner.agenda.push(Reverse((at_ms, id.to_owned())));
@@ -428,9 +444,13 @@ impl Core {
         }
     }
 
-    /// Looks at commands whose time has come, and forgets those that rest.
+    /// Looks at commands whose time has come.
     pub(crate) fn watch_commands(self: &Arc<Self>, now_ms: i64) {
         for id in self.commands.due(now_ms) {
+            if self.commands.is_begun(&id, now_ms) {
+                self.commands.remind(&id, now_ms.saturating_add(RETRY_MS));
+                continue;
+            }
             self.happens(&id, Happening::Time);
             if self.commands.get(&id).is_some_and(|command| {
                 command.state == CommandState::Created && self.is_here(&command.device)
@@ -438,7 +458,6 @@ impl Core {
                 self.send_command(&id, None);
             }
         }
-        self.commands.tidy(now_ms);
     }
 
     /// Ends commands of the data base whose time is over.
