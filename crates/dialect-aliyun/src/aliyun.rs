@@ -81,4 +81,8 @@ impl Dialect for Aliyun {
     ) -> Option<Vec<TopicRule>> {
         Some(rules::rules(gateway, behind))
     }
+
+    fn signed_out(&self, gateway: &DeviceRef, device: &DeviceRef, reason: &str) -> Option<Downlink> {
+        reply::signed_out(gateway, device, reason)
+    }
 }

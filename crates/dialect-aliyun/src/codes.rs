@@ -26,6 +26,15 @@ pub const NO_MODEL: u32 = 5159;
 /// There is no remote configuration.
 pub const NO_CONFIG: u32 = 6710;
 
+/// To a gateway: a device behind it has signed in elsewhere.
+pub const KICKED: u32 = 427;
+/// To a gateway: a device behind it is deleted.
+pub const BEHIND_DELETED: u32 = 521;
+/// To a gateway: a device behind it is disabled.
+pub const BEHIND_DISABLED: u32 = 522;
+/// The device is not bound to the gateway.
+pub const NOT_BOUND: u32 = 6401;
+
 /// The code of a problem with a request of this form ([`crate::topic::Entry::name`]).
 pub fn of_problem(form: &str, kind: ProblemKind) -> u32 {
     let login = matches!(form, "sub_login" | "sub_batch_login");
@@ -44,7 +53,7 @@ pub fn of_problem(form: &str, kind: ProblemKind) -> u32 {
         },
         ProblemKind::AlreadyActive => 6289,
         ProblemKind::RegistrationOff => 6288,
-        ProblemKind::NotBound => 6401,
+        ProblemKind::NotBound => NOT_BOUND,
         ProblemKind::BoundElsewhere => 6619,
         ProblemKind::NotSignedIn => 520,
         ProblemKind::TooMany if form == "topology_add" => 6400,

@@ -193,6 +193,20 @@ fn announced(receipt: &Receipt, offer: &Offer) -> Downlink {
     downlink(receipt.topic.clone(), &announcement(&id, offer), format!("firmware {}", offer.version))
 }
 
+/// What a gateway is told of a device behind it that is not signed in any more.
+pub(crate) fn signed_out(gateway: &DeviceRef, device: &DeviceRef, reason: &str) -> Option<Downlink> {
+    let (code, message) = match reason {
+        "disabled" => (codes::BEHIND_DISABLED, "the device is disabled"),
+        "deleted" => (codes::BEHIND_DELETED, "the device is deleted"),
+        "unbound" => (codes::NOT_BOUND, "the device is not bound to the gateway any more"),
+        "signed_in_elsewhere" => (codes::KICKED, "the device has signed in elsewhere"),
+        _ => return None,
+    };
+    let payload = json!({ "id": "0", "code": code, "message": message, "data": identity(device) });
+    let topic = format!("/ext/error/{}/{}", gateway.product, gateway.device);
+    Some(downlink(topic, &payload, format!("{device}: {message}")))
+}
+
 /// Seconds, as the vendor writes times of a shadow.
 fn seconds(at_ms: i64) -> i64 {
     at_ms.div_euclid(1000)

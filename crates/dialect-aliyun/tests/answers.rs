@@ -204,6 +204,23 @@ fn gateways_are_answered_device_by_device() {
 }
 
 #[test]
+fn a_gateway_hears_who_is_not_behind_it_any_more() {
+    let gateway = DeviceRef::new("a1TestPk001", "dev01");
+    for (reason, code) in
+        [("disabled", 522), ("deleted", 521), ("unbound", 6401), ("signed_in_elsewhere", 427)]
+    {
+        let told = Aliyun.signed_out(&gateway, &sub("s1"), reason).expect(reason);
+        assert_eq!((&*told.topic, told.if_subscribed), ("/ext/error/a1TestPk001/dev01", true));
+        let body = json(&told);
+        assert_eq!((&body["code"], body["id"].is_string()), (&json!(code), true));
+        assert_eq!(body["data"], json!({"productKey":"a1Sub00001","deviceName":"s1"}));
+    }
+    for own in ["signed_out", "gateway_gone"] {
+        assert_eq!(Aliyun.signed_out(&gateway, &sub("s1"), own), None);
+    }
+}
+
+#[test]
 fn secrets_are_told_and_refusals_listed() {
     let secret = |name: &str| (sub(name), Ok(Secret("s3cret".to_owned())));
     let refused = |name: &str, kind| (sub(name), Err(Problem::new(kind, "no")));
