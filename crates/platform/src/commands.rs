@@ -275,8 +275,9 @@ impl Core {
         let token = self.commands.expect(id, &downlink);
         let (core, id, sent) = (Arc::clone(self), id.to_owned(), downlink.clone());
         let done = Box::new(move |outcome| {
-            core.commands.tried(&id, (outcome == Sent::Sent).then_some(sign_in));
+            // First what came of it: the first attempt is under way until then, whatever the deadline.
             core.command_sent(&id, &sent, outcome);
+            core.commands.tried(&id, (outcome == Sent::Sent).then_some(sign_in));
             told(word);
         });
         self.send(route.0, &route.1, &downlink, token, done);

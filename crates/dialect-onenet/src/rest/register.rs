@@ -1,7 +1,7 @@
 //! Devices that register themselves over HTTP.
 //!
 //! `/register_de` needs no key but the product's registration code: the document `register_code` of the product,
-//! or the product id where there is none. A serial number becomes the device's auth info, as the vendor does it,
+//! or its master key where there is none, since whoever knows a product's id must not be able to join it. A serial number becomes the device's auth info, as the vendor does it,
 //! and always leads to the same device id, so that two requests at once cannot make two devices.
 
 use hexmq_device::port::PortErrorKind;
@@ -28,7 +28,8 @@ fn product_of(call: &Call<'_>, code: &str) -> Result<(Product, bool), Fault> {
             continue;
         }
         let (document, _) = call.document(&DeviceRef::new(&*product.id, ""), DOCUMENT)?;
-        let known = document.get("code").and_then(Json::as_str).unwrap_or(&product.id);
+        let master_key = product.secret.as_ref().map(|secret| secret.0.as_str());
+        let Some(known) = document.get("code").and_then(Json::as_str).or(master_key) else { continue };
         if secret::same(known.as_bytes(), code.as_bytes()) {
             let again = document.get("allow_dup").and_then(Json::as_bool).unwrap_or(false);
             return Ok((product, again));

@@ -43,9 +43,9 @@ pub(super) struct NewProduct {
     zone: Option<String>,
     /// `report` if absent.
     validation: Option<Checks>,
-    /// Whether devices may register themselves as their cloud does it; `false` if absent.
-    #[serde(default)]
-    dynamic_registration: bool,
+    /// Whether devices may register themselves as their cloud does it, which takes the secret of the product; if
+    /// absent, whether there is one.
+    dynamic_registration: Option<bool>,
     /// Days that points, events and commands are kept; for ever if absent.
     history_days: Option<u32>,
     /// Quirks to switch on or off.
@@ -66,7 +66,7 @@ impl NewProduct {
             created_at_ms: 0,
             zone_minutes: self.zone.as_deref().map_or(Ok(ZONE_MINUTES), zone)?,
             validation: self.validation.map(Into::into).unwrap_or_default(),
-            dynamic_registration: self.dynamic_registration,
+            dynamic_registration: self.dynamic_registration.unwrap_or(given),
             history_days: days(self.history_days)?,
             switches: self.switches,
         };
