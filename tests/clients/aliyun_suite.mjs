@@ -212,7 +212,10 @@ async function event(library) {
   try {
     const answer = await called("post_reply", (done) => device.postEvent("lowVoltage", { power: 10 }, done));
     assert.equal(answer.code, 200);
-    const { items } = await api("GET", `/products/${PRODUCT}/devices/${name}/events`);
+    const items = await until(async () => {
+      const found = await api("GET", `/products/${PRODUCT}/devices/${name}/events`);
+      return found.items.length && found.items;
+    }, "an event");
     assert.deepEqual([items[0].id, items[0].params], ["lowVoltage", { power: 10 }]);
   } finally {
     device.end(true);

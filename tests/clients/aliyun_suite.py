@@ -114,7 +114,7 @@ class Device:
         "on_gateway_register_subdev_reply": ("id", "code", "data", "message"),
         "on_gateway_product_register_subdev_reply": ("id", "code", "data", "message"),
         "on_gateway_topo_change": ("id", "params"),
-        "on_ota_message_arrived": ("message",),
+        "on_ota_message_arrived": ("kind", "version", "size", "url", "sign_method", "sign", "module", "extra"),
     }
 
     def __init__(self, name, secret=SECRET, product=PRODUCT, thing=True, tls=False, info=None, **more):
@@ -389,16 +389,11 @@ def firmware_is_announced_and_fetched():
         device.kit.ota_report_version("default", "1.0.0")
         found = put_firmware(f"{base}?version=1.1.0", image)
         server.api("POST", server.path(PRODUCT, name, "/firmware"), {"id": found["id"]})
-        message = device.got("on_ota_message_arrived")["message"]
-        text = message if isinstance(message, (str, bytes)) else json.dumps(message, default=vars)
-        offer = json.loads(text)
-        data = offer.get("data", offer)
-        same((data["version"], data["size"]), ("1.1.0", len(image)), f"offer {data}")
-        same(data["sign"].lower(), sha256(image), "sign")
+        offer = device.got("on_ota_message_arrived")
+        same((offer["version"], offer["size"]), ("1.1.0", len(image)), f"offer {offer}")
+        same(offer["sign"].lower(), sha256(image), "sign")
         local = pathlib.Path(server.folder) / "image"
-        code = device.kit.download_ota_firmware(data["url"], str(local), "SHA256", data["sign"])
-        if code != linkkit.LinkKit.ErrorCode.SUCCESS:
-            code = device.kit.download_ota_firmware(data["url"], str(local), "Sha256", data["sign"])
+        code = device.kit.download_ota_firmware(offer["url"], str(local), offer["sign_method"], offer["sign"])
         same(code, linkkit.LinkKit.ErrorCode.SUCCESS, "download_ota_firmware")
         same(local.read_bytes(), image, "the image")
         device.kit.ota_report_version("default", "1.1.0")

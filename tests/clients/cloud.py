@@ -30,12 +30,12 @@ ADMIN = "admin:" + (ADMIN_PASSWORD := "workshop")
 
 
 def until(question, what, patience=PATIENCE):
-    """Asks until the answer is neither None nor False; then gives it."""
+    """Asks until there is an answer that is true, or a list with something in it; then gives it."""
     deadline = time.monotonic() + patience
     last = None
     while time.monotonic() < deadline:
         answer = question()
-        if answer is not None and answer is not False:
+        if answer:
             return answer
         last = answer
         time.sleep(0.02)

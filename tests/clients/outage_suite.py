@@ -181,7 +181,13 @@ def exactly_once(server, senders):
         wanted = sender.acknowledged
 
         def numbers(sender=sender):
-            return [point["value"] for point in server.history(PRODUCT, sender.name) if point["id"] == "n"]
+            try:
+                return [point["value"] for point in server.history(PRODUCT, sender.name) if point["id"] == "n"]
+            except AssertionError as error:
+                # It has just come back, and does not answer yet.
+                if "database_unavailable" in str(error):
+                    return []
+                raise
 
         found = until(lambda: wanted <= set(kept := numbers()) and kept, f"{len(wanted)} points of {sender.name}", 90)
         doubled = [number for number in set(found) if found.count(number) > 1] if len(found) != len(set(found)) else []

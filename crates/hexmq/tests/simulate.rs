@@ -1,14 +1,15 @@
-//! `hexmq simulate` against `hexmq serve`: plain devices, a bad network, orders and their answers.
+//! `hexmq simulate` against `hexmq serve`: devices of each dialect, a bad network, orders and their answers.
 
 #[allow(dead_code, reason = "the other tests of the server need more of it")]
 mod serving;
 
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use serving::{Server, packet};
+use serving::{PATIENCE, Server, packet};
 
 fn simulate(server: &Server, arguments: &[&str]) -> Command {
     let address = server.address();
@@ -84,6 +85,85 @@ fn an_order_is_answered_until_the_run_is_stopped() {
     let report = report(&output);
     assert!(output.status.success(), "{report}");
     assert_eq!((&report["orders"], &report["answered"]), (&1.into(), &1.into()), "{report}");
+}
+
+/// What each dialect is called with, and the orders that are for it.
+const DIALECTS: [(&str, &[&str], &str); 5] = [
+    ("onenet", &["--dp-type", "4"], r#"{"payload":"led:1"}"#),
+    ("onenet-token", &[], r#"{"payload":"led:1"}"#),
+    ("onenet-token", &["--form", "thing"], r#"{"service":"set","params":{"temperature":7}}"#),
+    ("aliyun", &["--auto-subscribe"], r#"{"service":"set","params":{"temperature":7}}"#),
+    ("plain", &[], r#"{"service":"set","params":{"temperature":7}}"#),
+];
+
+/// A simulation of a product of this dialect, which it registers.
+fn devices(server: &Server, number: usize, flags: &[&str]) -> Command {
+    let (dialect, more, _) = DIALECTS[number];
+    let url = format!("http://{}", server.addresses("http").first().expect("an HTTP listener"));
+    let product = format!("product{number}");
+    // The master API key, access key or ProductSecret.
+    let secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let who = ["--dialect", dialect, "--product", &product, "--product-secret", secret, "--json"];
+    let registered = ["--provision", "--url", &url, "--admin-password", "pw"];
+    simulate(server, &[&who[..], &registered, more, flags].concat())
+}
+
+fn json(server: &Server, path: &str) -> Value {
+    let (status, body) = server.http("GET", path, true, "");
+    assert_eq!(status, 200, "{path}: {body}");
+    serde_json::from_str(&body).expect("JSON")
+}
+
+#[test]
+fn devices_of_every_dialect_are_registered_and_answered() {
+    let server = Server::start(&["--shards", "2"]);
+    for (number, (dialect, ..)) in DIALECTS.into_iter().enumerate() {
+        let flags = ["-n", "3", "--every", "50ms", "--messages", "4", "-v", "temperature=21.5"];
+        let output = devices(&server, number, &flags).output().expect("it runs");
+        let report = report(&output);
+        assert!(output.status.success(), "{dialect} {report}");
+        let replied = if matches!(dialect, "onenet" | "plain") { 0 } else { 12 };
+        assert_eq!(
+            (&report["acked"], &report["replied"]),
+            (&12.into(), &replied.into()),
+            "{dialect} {report}"
+        );
+        let points =
+            || json(&server, &format!("/api/v1/products/product{number}/devices/dev-2/history?limit=9"));
+        let deadline = Instant::now() + PATIENCE;
+        while points()["items"].as_array().is_none_or(|points| points.len() < 4) {
+            assert!(Instant::now() < deadline, "{dialect} {}", points());
+        }
+        let points = points();
+        assert_eq!(points["items"].as_array().map(Vec::len), Some(4), "{dialect} {points}");
+        assert_eq!(points["items"][3]["value"], 21.5, "{dialect} {points}");
+    }
+}
+
+#[test]
+fn devices_of_every_dialect_obey_the_platform() {
+    let server = Server::start(&[]);
+    for (number, (dialect, _, order)) in DIALECTS.into_iter().enumerate() {
+        let flags = ["--every", "100ms", "--reply", "ok"];
+        let device = devices(&server, number, &flags).stdout(Stdio::piped()).spawn().expect("it runs");
+        let path = format!("/api/v1/products/product{number}/devices/dev-1");
+        let deadline = Instant::now() + PATIENCE;
+        // A post is behind the subscriptions.
+        while server.http("GET", &format!("{path}/properties"), true, "").1.find("temperature").is_none() {
+            assert!(Instant::now() < deadline, "{dialect} is not there");
+        }
+        let (status, sent) = server.http("POST", &format!("{path}/commands"), true, order);
+        assert_eq!(status, 202, "{dialect} {sent}");
+        let sent: Value = serde_json::from_str(&sent).expect("JSON");
+        let id = sent["id"].as_str().expect("an id");
+        let ended = json(&server, &format!("{path}/commands/{id}?wait=30"));
+        assert_eq!(ended["state"], "answered", "{dialect} {ended}");
+        kill_process(Pid::from_child(&device), Signal::TERM).expect("signalled");
+        let output = device.wait_with_output().expect("it ends");
+        let report = report(&output);
+        assert!(output.status.success(), "{dialect} {report}");
+        assert_eq!((&report["orders"], &report["answered"]), (&1.into(), &1.into()), "{dialect} {report}");
+    }
 }
 
 #[test]
