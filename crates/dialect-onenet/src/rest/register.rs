@@ -1,8 +1,9 @@
 //! Devices that register themselves over HTTP.
 //!
 //! `/register_de` needs no key but the product's registration code: the document `register_code` of the product,
-//! or its master key where there is none, since whoever knows a product's id must not be able to join it. A serial number becomes the device's auth info, as the vendor does it,
-//! and always leads to the same device id, so that two requests at once cannot make two devices.
+//! or its master key where there is none, since whoever knows a product's id must not be able to join it. A serial
+//! number becomes the device's auth info, as the vendor does it, and always leads to the same device id, so that
+//! two requests at once cannot make two devices.
 
 use hexmq_device::port::PortErrorKind;
 use hexmq_device::{Device, DeviceRef, DialectName, Product, Secret, is_id};

@@ -1,6 +1,7 @@
 //! What the tests of both accesses share: the vectors, and registered things.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod asking;
 pub mod fake;
 
 use std::collections::BTreeMap;
