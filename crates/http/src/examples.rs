@@ -45,8 +45,8 @@ const PRODUCT: &str = "/api/v1/products/{product}";
 const DEVICES: &str = "/api/v1/products/{product}/devices";
 const DEVICE: &str = "/api/v1/products/{product}/devices/{device}";
 const TSL: &str = r#"{"schema":"https://iotx-tsl.oss-ap-southeast-1.aliyuncs.com/schema.json","profile":{"productKey":"greenhouse"},"properties":[{"identifier":"temperature","name":"Temperature","accessMode":"r","required":false,"dataType":{"type":"double","specs":{"min":"-40","max":"125","unit":"°C","step":"0.1"}}}],"events":[],"services":[]}"#;
-const CONNECT: &str =
-    r#"{"hex":"10 1b 00 04 4d 51 54 54 04 82 00 78 00 08 73 65 6e 73 6f 72 2d 31 00 03 61 2f 62"}"#;
+const CONNECT: &str = r#"{"hex":"10 27 00 04 4d 51 54 54 04 c2 00 78 00 08 73 65 6e 73 6f 72 2d 31 00 0a 67 72 65 65 6e 68 6f 75 73 65 00 05 77 72 6f 6e 67"}"#;
+
 /// Of each path, at least one; in an order in which they can be made one after another.
 pub const EXAMPLES: &[Example] = &[
     get("/healthz", "/healthz"),

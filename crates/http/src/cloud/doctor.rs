@@ -152,12 +152,11 @@ impl<'a> Rounds<'a> {
 
     /// What is wrong with the credentials in the bytes of a refused connection; `None` if they are no whole
     /// CONNECT of a device.
-    pub(crate) fn look(&mut self, bytes: &[u8], listener: &str) -> Option<DoctorShown> {
+    pub(crate) fn look(&mut self, bytes: &[u8], secure: bool) -> Option<DoctorShown> {
         let platform = self.platform?;
         let sign_in = hexmq_workbench::sign_in(bytes)?;
         // Whoever says no user name is no device of any cloud.
         sign_in.user_name?;
-        let secure = listener.starts_with("mqtts") || listener.starts_with("wss");
         match platform.diagnose(&SignIn { secure, ..sign_in }, None) {
             Ok(diagnosis) => Some(diagnosis.into()),
             Err(error) => {

@@ -179,7 +179,7 @@ pub(super) fn item(
         received: rejection.sent,
         masked: verdict.masked,
         repair_hex: verdict.repair.as_deref().map(plain_hex),
-        doctor: rejection.refused.then(|| rounds.look(&rejection.bytes, &rejection.listener)).flatten(),
+        doctor: rejection.refused.then(|| rounds.look(&rejection.bytes, rejection.secure)).flatten(),
     }
 }
 
@@ -199,6 +199,7 @@ mod tests {
             at_ms: 1_795_399_800_500,
             peer: "192.0.2.1:7".into(),
             listener: "mqtt://h:1".into(),
+            secure: false,
             client_id: None,
             refused: true,
             reason,

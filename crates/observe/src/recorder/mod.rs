@@ -65,6 +65,8 @@ pub struct Rejection {
     pub peer: Box<str>,
     /// The URL of the listener that accepted it.
     pub listener: Box<str>,
+    /// It came over TLS.
+    pub secure: bool,
     /// Client Identifier, as far as it is known.
     pub client_id: Option<Box<str>>,
     /// `true`: there never was a session. `false`: it was connected, and closed later.
@@ -164,6 +166,7 @@ impl Recorder {
             at_ms: now_ns() / 1_000_000,
             peer: refused.peer.address.clone(),
             listener: self.listener(refused.peer.listener).into(),
+            secure: refused.peer.secure,
             client_id: refused.client_identifier.map(Into::into),
             refused: refused.refused,
             reason: refused.reason,
