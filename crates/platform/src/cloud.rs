@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::JoinHandle;
 
 use hexmq_device::port::{Fleet, History, Platform, Registry};
-use hexmq_device::{Admission, Dialect, Refused, SignIn};
+use hexmq_device::{Admission, Dialect, Refused, RefusedCode, SignIn};
 
 use crate::asking::{self, Asking};
 use crate::cache::Cache;
@@ -165,6 +165,13 @@ impl Cloud {
     /// Who a CONNECT claims to be, if its product is registered with a dialect that knows its own. Memory only.
     pub fn claim(&self, sign_in: &SignIn<'_>) -> Option<Claimed> {
         self.core.claim(sign_in)
+    }
+
+    /// Whether a sign-in that claims nothing that is registered is a device's all the same, by its form, and why it
+    /// is not let in: its product is unknown, or the products are, because the registry has not answered yet. `None`
+    /// for everybody else, and while there are no products.
+    pub fn stranger(&self, sign_in: &SignIn<'_>) -> Option<RefusedCode> {
+        self.core.stranger(sign_in)
     }
 
     /// Whether the claim is true. Waits for the registry with bounded patience; without an answer the credentials

@@ -1,6 +1,7 @@
 //! Who comes in.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hexmq_device::port::PortError;
 use hexmq_device::{
@@ -23,6 +24,15 @@ impl Core {
             let product = &table.by_id(&product)?.product;
             (product.dialect == dialect.name()).then_some(Claimed { number: product.number, device })
         })
+    }
+
+    pub(crate) fn stranger(&self, sign_in: &SignIn<'_>) -> Option<RefusedCode> {
+        let code = match self.booted.load(Ordering::Acquire) {
+            false => RefusedCode::Unavailable,
+            true if self.table().len() > 0 => RefusedCode::Credentials,
+            true => return None,
+        };
+        self.dialects.iter().any(|dialect| dialect.recognises(sign_in)).then_some(code)
     }
 
     pub(crate) fn admit(
@@ -96,7 +106,6 @@ impl Core {
             }
             let mut device = stored.unwrap_or_else(|| new_device(&question, now_ms));
             let secret = give(&mut device, style, fresh);
-            device.activated_at_ms = device.activated_at_ms.or(Some(now_ms));
             if is_new {
                 let created = registry.create_devices(std::slice::from_ref(&device))?;
                 created.into_iter().collect::<Result<(), _>>()?;

@@ -71,6 +71,11 @@ impl Users {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Table::new(config));
     }
 
+    /// Whether somebody of this name is configured.
+    pub(crate) fn knows(&self, user_name: &str) -> bool {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).known.contains_key(user_name)
+    }
+
     fn who_is(&self, user_name: Option<&str>, password: Option<&[u8]>, loopback: bool) -> Decision {
         let table = Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner));
         let anonymous_allowed = loopback || table.allow_anonymous;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hexmq_broker::{Answer, Namespace, Peer, Permit, Question, SessionKey};
+use hexmq_broker::{Answer, Namespace, Permit, Question, SessionKey};
 use hexmq_device::SignIn;
 use hexmq_node::{Authority, Decision};
 use hexmq_platform::{Claimed, Cloud};
@@ -71,21 +71,39 @@ impl Authority for Doorkeeper {
         else {
             return self.users.decide(question);
         };
-        let Some(number) = key.namespace.product() else { return self.users.decide(question) };
-        let Peer { secure, .. } = *peer;
-        let kept = Kept {
-            client_identifier: client_identifier.to_owned(),
-            user_name: user_name.map(str::to_owned),
-            password: password.map(<[u8]>::to_vec),
+        let sign_in = SignIn {
+            client_identifier,
+            user_name,
+            password,
             level: level(version),
-            secure,
+            secure: peer.secure,
             keep_alive_s,
         };
-        self.ask(kept, number, &key.identifier)
+        if let Some(number) = key.namespace.product() {
+            return self.ask(Kept::of(&sign_in), number, &key.identifier);
+        }
+        // A device with a mistake in its product must hear of it, not be let in as whatever connects from here.
+        match self.cloud.stranger(&sign_in) {
+            Some(code) if !user_name.is_some_and(|name| self.users.knows(name)) => {
+                Decision::Now(Answer::Refuse(terms::refusal(code)))
+            }
+            _ => self.users.decide(question),
+        }
     }
 }
 
 impl Kept {
+    fn of(sign_in: &SignIn<'_>) -> Kept {
+        Kept {
+            client_identifier: sign_in.client_identifier.to_owned(),
+            user_name: sign_in.user_name.map(str::to_owned),
+            password: sign_in.password.map(<[u8]>::to_vec),
+            level: sign_in.level,
+            secure: sign_in.secure,
+            keep_alive_s: sign_in.keep_alive_s,
+        }
+    }
+
     fn sign_in(&self) -> SignIn<'_> {
         SignIn {
             client_identifier: &self.client_identifier,
