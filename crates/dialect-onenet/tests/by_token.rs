@@ -324,9 +324,11 @@ fn desired_values_are_read_and_cleared() {
 fn a_gateway_speaks_for_its_devices() {
     let sub = DeviceRef::new("p2", "sub");
     let named = json!({"productID": "p2", "deviceName": "sub"});
-    let (ask, answer) = asked("thing/sub/login", &json!({"id": "1", "params": named}), &Outcome::Done);
+    let signed_in = Outcome::Devices(vec![sub.clone()]);
+    let (ask, answer) = asked("thing/sub/login", &json!({"id": "1", "params": named}), &signed_in);
     assert_eq!(ask, Ask::SubLogin(vec![SubDevice { device: sub.clone(), sign: None }]));
-    assert_eq!(reply(answer, "thing/sub/login/reply")["code"], 200);
+    let success = json!({"id": "1", "code": 200, "msg": "success"});
+    assert_eq!(reply(answer, "thing/sub/login/reply"), success);
     let (ask, _) = asked("thing/sub/logout", &json!({"id": "1", "params": [named]}), &Outcome::Done);
     assert_eq!(ask, Ask::SubLogout(vec![sub.clone()]));
 

@@ -12,6 +12,8 @@ pub(super) const DATA_POINTS: &str = "data_points";
 pub(super) const COMMAND: &str = "command";
 /// `…/reply` of the thing model.
 pub(super) const THING: &str = "thing";
+/// The same where the vendor returns nothing but the code.
+pub(super) const THING_DONE: &str = "thing_done";
 
 /// The number that the suite gives for a payload it cannot use.
 const ILLEGAL_PAYLOAD: i64 = 2305;
@@ -21,9 +23,9 @@ pub(super) fn write(receipt: &Receipt, outcome: &Outcome) -> Option<Downlink> {
     Some(match receipt.form {
         DATA_POINTS => verdict(topic, Some(&receipt.id), complaint(outcome)),
         COMMAND => verdict(topic, None, complaint(outcome)),
-        THING => {
+        THING | THING_DONE => {
             let (code, message, data) = result(outcome);
-            thing(topic, &receipt.id, code, &message, data)
+            thing(topic, &receipt.id, code, &message, data.filter(|_| receipt.form == THING))
         }
         _ => return None,
     })

@@ -154,9 +154,13 @@ fn request(uplink: &Uplink<'_>, entry: &Entry) -> Result<Understood, UplinkError
         error(rule, span, message, reply.into_iter().collect())
     })?;
     let (ask, meaning) = asked;
+    let form = match ask {
+        Ask::SubLogin(_) | Ask::SubLogout(_) => answer::THING_DONE,
+        _ => answer::THING,
+    };
     Ok(Understood {
         meaning,
-        requests: one(uplink, ask, id.map(|id| receipt(uplink, id, answer::THING))),
+        requests: one(uplink, ask, id.map(|id| receipt(uplink, id, form))),
         replies: Vec::new(),
         notices,
     })
