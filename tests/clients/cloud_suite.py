@@ -3,14 +3,20 @@
 Bytes go in by a socket; what became of them is read back through /api/v1 and through the vendor's REST.
 """
 
+import base64
 import datetime
+import hmac
+import http.server
 import json
+import queue
 import struct
+import threading
 import time
 import urllib.parse
 import uuid
 
 from cloud import (
+    ADMIN_PASSWORD,
     VECTORS,
     Raw,
     Server,
@@ -287,18 +293,28 @@ def topics_are_those_of_the_product():
 def an_administrator_sees_the_bytes():
     """`$hexmq/{product}/raw/{topic}` and the normalised topics, for those who may."""
     device = onenet_device()
-    with Raw(server.port) as raw, onenet_connected(device) as sender:
-        raw.send(connect_packet("watcher", "admin", "workshop"))
-        first, body = raw.packet()
-        if body[1] != 0:
-            # Without an administrator on MQTT the topics are for users that are granted them: see docs/cloud.md.
-            return
-        raw.send(subscribe_packet(f"$hexmq/{ONENET}/raw/#", f"$hexmq/{ONENET}/{device}/properties"))
-        raw.packet()
-        sender.send(publish_packet("$dp", b'\x03\x00\x07{"a":1}', qos=1)).expect("4002000a")
-        seen = dict(raw.publish()[:2] for _ in range(2))
-        same(seen[f"$hexmq/{ONENET}/raw/$dp"], b'\x03\x00\x07{"a":1}', "raw")
-        same(json.loads(seen[f"$hexmq/{ONENET}/{device}/properties"])["values"], {"a": 1}, "normalised")
+    with connected(server.port, "watcher", "admin", ADMIN_PASSWORD) as raw:
+        base = f"$hexmq/{ONENET}/{device}"
+        raw.send(subscribe_packet(f"$hexmq/{ONENET}/raw/#", f"{base}/+", identifier=1)).expect("900400010000")
+        with onenet_connected(device) as sender:
+            sender.send(publish_packet("$dp", b'\x03\x00\x07{"a":1}', qos=1)).expect("4002000a")
+            sent = server.command(ONENET, device, {"payload": "x"})["id"]
+            sender.publish()
+            sender.send(publish_packet(f"$crsp/{sent}", b"y"))
+            server.ended(ONENET, device, sent)
+        seen = {}
+        until(lambda: hears(raw, seen) and len(seen.get(f"{base}/presence", [])) == 2, f"coming and going in {seen}")
+        same(seen[f"$hexmq/{ONENET}/raw/$dp"], [b'\x03\x00\x07{"a":1}'], "raw")
+        same(json.loads(seen[f"{base}/properties"][0])["values"], {"a": 1}, "normalised")
+        states = [json.loads(payload)["state"] for payload in seen[f"{base}/commands"]]
+        same(states[-1], "answered", f"the last of {states}")
+
+
+def hears(raw, seen):
+    """The next message, put to the others of its topic."""
+    topic, payload, _ = raw.publish()
+    seen.setdefault(topic, []).append(payload)
+    return True
 
 
 def q1_zero_flags():
@@ -781,6 +797,111 @@ def plain_devices():
         same(server.ended(PLAIN, "bench-1", sent["id"])["reply_data"], {"done": True}, "reply_data")
 
 
+class Listener(http.server.BaseHTTPRequestHandler):
+    """Takes what webhooks deliver; refuses the first time."""
+
+    got = queue.Queue()
+    refusals = 1
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if Listener.refusals:
+            Listener.refusals -= 1
+            self.send_response(503)
+        else:
+            Listener.got.put((dict(self.headers), body))
+            self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def webhooks_deliver():
+    server.product("hooked", "plain")
+    server.device("hooked", "d", "pw")
+    receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{receiver.server_port}/hook"
+    hook = server.api("POST", "/webhooks", {"url": url, "secret": "whsec", "product": "hooked", "kinds": ["uplink"]}, 201)
+    try:
+        with connected(server.port, "d", "hooked", "pw") as raw:
+            for number in (1, 2):
+                raw.send(publish_packet("devices/d/properties", f'{{"n":{number}}}', qos=1)).packet()
+        for number in (1, 2):
+            headers, body = Listener.got.get(timeout=30)
+            told = json.loads(body)
+            same((told["device"], told["data"]["values"]), ("d", {"n": number}), f"{body!r}")
+            signed = f"{headers['X-HexMQ-Timestamp']}.".encode() + body
+            wanted = hmac.new(b"whsec", signed, "sha256").hexdigest()
+            same(headers["X-HexMQ-Signature"], f"sha256={wanted}", "signature")
+            same(headers["X-HexMQ-Kind"], "uplink", "kind")
+    finally:
+        server.api("DELETE", f"/webhooks/{hook['id']}")
+        receiver.shutdown()
+
+
+def api_keys_have_scopes():
+    made = server.api("POST", "/keys", {"name": "reader", "scopes": ["read"], "product": PLAIN}, 201)
+    key = {"Authorization": f"Bearer {made['key']}"}
+
+    def status(method, path, body=None):
+        return server.request(method, f"/api/v1{path}", body, key)[0]
+
+    same(status("GET", f"/products/{PLAIN}/devices"), 200, "reading")
+    same(status("GET", f"/products/{ONENET}/devices") in (403, 404), True, "another product")
+    same(status("POST", f"/products/{PLAIN}/devices", {"id": "no"}), 403, "creating")
+    same(status("POST", f"/products/{PLAIN}/devices/bench-1/commands", {"payload": "x"}), 403, "ordering")
+    server.api("DELETE", f"/keys/{made['id']}")
+    same(status("GET", f"/products/{PLAIN}/devices"), 401, "after it was removed")
+
+
+def a_model_judges_values():
+    """Refused values are told to the device as its cloud does it, and not stored."""
+    server.product("a1Judged001", "aliyun", "x", validation="refuse")
+    server.device("a1Judged001", "d", ALIYUN_SECRET)
+    temperature = {"type": "float", "specs": {"min": "-40", "max": "120"}}
+    model = {
+        "profile": {"productKey": "a1Judged001"},
+        "properties": [{"identifier": "t", "name": "t", "accessMode": "rw", "dataType": temperature}],
+        "events": [],
+        "services": [],
+    }
+    server.api("PUT", "/products/a1Judged001/model", model)
+    base = "/sys/a1Judged001/d/thing"
+    with connected(server.port, *aliyun_connect("a1Judged001", "d", ALIYUN_SECRET, extra=",_ss=1")) as raw:
+        post = {"id": "1", "version": "1.0", "params": {"t": 500, "unknown": 1}}
+        raw.send(publish_packet(f"{base}/event/property/post", json.dumps(post)))
+        topic, answer = raw.json()
+        same((topic, sorted(answer["data"])), (f"{base}/event/property/post_reply", ["t", "unknown"]), f"{answer}")
+        codes = [answer["data"][name]["code"] for name in ("t", "unknown")]
+        same(codes, [6307, 6317], "codes")
+        good = {"id": "2", "version": "1.0", "params": {"t": 21.5}}
+        raw.send(publish_packet(f"{base}/event/property/post", json.dumps(good)))
+        same(raw.json()[1]["data"], {}, "data")
+        until(lambda: server.properties("a1Judged001", "d") == {"t": 21.5}, "the good value alone")
+    draft = server.api("GET", f"/products/{PLAIN}/model/draft")
+    same([item["identifier"] for item in draft["properties"]], ["t"], "the draft of another product")
+
+
+def devices_are_imported_and_exported():
+    server.product("batch", "plain")
+    status, _, text = server.request(
+        "POST",
+        "/api/v1/products/batch/devices:import",
+        b"id,secret,tags\none,s1,room=7\ntwo,s2,\none,s3,\nbad id,s4,\n",
+        {"Authorization": "Basic " + base64.b64encode(f"admin:{ADMIN_PASSWORD}".encode()).decode(), "Content-Type": "text/csv"},
+    )
+    report = json.loads(text)
+    same((status, report["created"], report["failed"]), (200, 2, 2), f"{report}")
+    same([line["line"] for line in report["lines"] if line["state"] == "failed"], [4, 5], "lines that failed")
+    connected(server.port, "one", "batch", "s1").close()
+    exported = server.api("GET", "/products/batch/devices:export?format=json")
+    items = exported["items"] if isinstance(exported, dict) else exported
+    same([item["id"] for item in items], ["one", "two"], "exported")
+    same("s1" in json.dumps(exported), False, "a secret in an export")
+
+
 def a_plain_client_is_no_device():
     """Without a user name, or with one that is no product: plain rules on the same listener."""
     with connected(server.port, "901505824x") as raw:
@@ -830,6 +951,10 @@ for case in (
     aliyun_alink,
     aliyun_others,
     plain_devices,
+    webhooks_deliver,
+    api_keys_have_scopes,
+    a_model_judges_values,
+    devices_are_imported_and_exported,
     a_plain_client_is_no_device,
     secrets_stay_secret,
 ):
