@@ -1,5 +1,7 @@
 //! The life of a command against a naive model, and orders as JSON.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use hexmq_device::life::Happening;
 use hexmq_device::{Answered, Command, CommandState, DeviceRef, Offer, Order, Shadow};
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! Thing models: what is read, what is judged, what is learnt.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use hexmq_device::model::{Draft, Model, too_late};
 use hexmq_device::{Datum, ModelFaultKind as Kind, NewEvent, NewPoint, Order};
 use proptest::prelude::*;

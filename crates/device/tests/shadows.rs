@@ -1,5 +1,7 @@
 //! Shadows and desired values against naive models.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use std::collections::BTreeMap;
 
 use hexmq_device::{DesiredValues, Shadow, ShadowAsk};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hexmq_device::model::Model;
 use hexmq_device::port::PortResult;
@@ -14,9 +14,9 @@ use crate::core::{Core, is_passing};
 use crate::table::{Row, Table};
 
 /// Commands of the data base whose time is over are looked for so often.
-const OVERDUE: Duration = Duration::from_secs(5);
+const OVERDUE_MS: i64 = 5_000;
 /// Drafts are kept so often.
-const DRAFTS: Duration = Duration::from_secs(30);
+const DRAFTS_MS: i64 = 30_000;
 /// What is too old is looked for so often.
 const PRUNE: Duration = Duration::from_secs(60);
 
@@ -61,7 +61,7 @@ impl Core {
 
     /// The life of the thread that looks at the clock.
     pub(crate) fn watch_time(self: &Arc<Self>) {
-        let (mut overdue, mut drafts) = (Instant::now(), Instant::now());
+        let (mut overdue, mut drafts) = (Round::new(OVERDUE_MS), Round::new(DRAFTS_MS));
         while !self.bell.has_rung() {
             if !self.is_booted() {
                 if self.bell.rings_within(Duration::from_millis(500)) {
@@ -74,15 +74,15 @@ impl Core {
                 }
                 continue;
             }
-            self.watch_commands(self.now_ms());
-            if overdue.elapsed() >= OVERDUE {
-                overdue = Instant::now();
-                if let Err(error) = self.end_overdue(self.now_ms()) {
+            let now_ms = self.now_ms();
+            self.watch_commands(now_ms);
+            if overdue.is_due(now_ms) {
+                self.commands.tidy(now_ms);
+                if let Err(error) = self.end_overdue(now_ms) {
                     tracing::debug!(%error, "overdue commands are ended later");
                 }
             }
-            if drafts.elapsed() >= DRAFTS {
-                drafts = Instant::now();
+            if drafts.is_due(now_ms) {
                 self.keep_drafts();
             }
             self.await_agenda();
@@ -121,5 +121,27 @@ impl Core {
             created_at_ms: stored.created_at_ms,
             ..wanted
         }
+    }
+}
+
+/// Something that is done now and then.
+struct Round {
+    every_ms: i64,
+    last_ms: i64,
+}
+
+impl Round {
+    fn new(every_ms: i64) -> Round {
+        Round { every_ms, last_ms: i64::MIN }
+    }
+
+    /// Also when the clock was set back: nobody knows how long it has been then.
+    fn is_due(&mut self, now_ms: i64) -> bool {
+        let since_ms = now_ms.saturating_sub(self.last_ms);
+        let is_due = since_ms < 0 || since_ms >= self.every_ms;
+        if is_due {
+            self.last_ms = now_ms;
+        }
+        is_due
     }
 }

@@ -9,11 +9,11 @@ use hexmq_device::{Admission, Dialect, Refused, RefusedCode, SignIn};
 
 use crate::asking::{self, Asking};
 use crate::cache::Cache;
-use crate::commands::Commands;
 use crate::core::{Bell, Core, Counts, lock};
 use crate::dispatch::Dispatch;
 use crate::intake::Intake;
 use crate::keeper::Keeper;
+use crate::live::Commands;
 use crate::models::Drafts;
 use crate::presence::Presences;
 use crate::settings::Settings;

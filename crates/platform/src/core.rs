@@ -8,10 +8,10 @@ use hexmq_device::{ApiKey, Device, DeviceRef, Dialect, Downlink};
 
 use crate::asking::Asking;
 use crate::cache::Cache;
-use crate::commands::Commands;
 use crate::dispatch::Dispatch;
 use crate::intake::Intake;
 use crate::keeper::Keeper;
+use crate::live::Commands;
 use crate::models::Drafts;
 use crate::presence::Presences;
 use crate::settings::Settings;

@@ -24,6 +24,7 @@ mod files;
 mod intake;
 mod keeper;
 mod keys;
+mod live;
 mod loglines;
 mod models;
 mod presence;

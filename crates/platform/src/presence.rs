@@ -10,7 +10,7 @@ use hexmq_device::port::PortResult;
 use hexmq_device::{DeviceRef, Direction, LogLine, Presence};
 
 use crate::core::{Core, lock};
-use crate::loglines::line;
+use crate::loglines::{down, line};
 
 /// The devices that are here.
 #[derive(Default)]
@@ -104,12 +104,14 @@ impl Core {
         let Some(row) = self.table().by_number(number).cloned() else { return };
         let device = DeviceRef::new(&*row.product.id, device);
         let now_ms = self.now_ms();
-        let was_here = {
+        let (was_here, behind) = {
             let mut presences = lock(&self.presences);
             presences.sign_ins += 1;
             let sign_in = presences.sign_ins;
             let here = presences.here.entry(device.clone()).or_default();
             let was_here = here.is_here();
+            // What its old connection has signed in, its new one has to sign in again.
+            let behind = std::mem::take(&mut here.behind);
             here.sign_in = sign_in;
             here.connections = here.connections.saturating_add(1);
             peer.clone_into(&mut here.peer);
@@ -117,8 +119,11 @@ impl Core {
             let presence = online(now_ms, here.peer());
             // Under the lock, so that what is written last is what was true last.
             self.keeper.presence(device.clone(), presence);
-            was_here
+            (was_here, behind)
         };
+        for sub in behind {
+            self.signed_out(&device, &sub, "gateway_gone");
+        }
         let meaning = Some(format!("connected from {peer}"));
         self.log(LogLine { meaning, ..line(&device, now_ms, Direction::Up, "connected") });
         if !was_here {
@@ -222,8 +227,13 @@ impl Core {
     /// A gateway hears of it as its cloud tells it.
     fn tell_gateway(&self, gateway: &DeviceRef, sub: &DeviceRef, reason: &str) {
         let Ok(row) = self.row(&gateway.product) else { return };
-        let Some(told) = row.dialect.signed_out(gateway, sub, reason) else { return };
-        self.send(row.product.number, &gateway.device, &told, None, Box::new(|_| {}));
+        if !self.is_here(gateway) {
+            return;
+        }
+        if let Some(downlink) = row.dialect.signed_out(gateway, sub, reason) {
+            self.log(down(gateway, self.now_ms(), "sent", &downlink));
+            self.send(row.product.number, &gateway.device, &downlink, None, Box::new(|_| ()));
+        }
     }
 
     /// The devices of a product are nobody's any more.

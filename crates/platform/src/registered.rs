@@ -44,6 +44,7 @@ impl Core {
 
     pub(crate) fn remove_product(&self, id: &str) -> PortResult<()> {
         let row = self.table().by_id(id).cloned().ok_or_else(|| unknown_product(id))?;
+        let files = self.offers(id)?;
         {
             let _edit = lock(&self.edits);
             self.registry.delete_product(id)?;
@@ -57,6 +58,11 @@ impl Core {
             }
         }
         self.forget_product(id);
+        for offer in files {
+            if let Err(error) = self.registry.delete_blob(crate::files::FIRMWARE, &offer.id) {
+                tracing::warn!(%error, file = offer.id, "the firmware of a removed product is left behind");
+            }
+        }
         Ok(())
     }
 
@@ -124,13 +130,13 @@ impl Core {
     pub(crate) fn remove_device(&self, device: &DeviceRef) -> PortResult<()> {
         let row = self.row(&device.product)?;
         self.stored_device(device)?;
+        self.sign_out(device, "deleted");
         self.unbind_wholly(device)?;
         {
             let _edit = lock(&self.edits);
             self.registry.delete_device(device)?;
             lock(&self.credentials).remove(device);
         }
-        self.sign_out(device, "deleted");
         if let Some(fleet) = self.fleet.get() {
             fleet.disconnect(row.product.number, &device.device, true);
         }

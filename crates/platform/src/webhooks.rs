@@ -229,11 +229,15 @@ impl Core {
         if webhook.id.is_empty() {
             webhook.id = random::short()?;
         }
-        if webhook.secret.0.is_empty() {
-            webhook.secret = random::secret()?;
-        }
         let _change = lock(&self.webhooks.changing);
         let mut list: Vec<Webhook> = self.webhooks.hooks().iter().map(|hook| hook.webhook.clone()).collect();
+        if webhook.secret.0.is_empty() {
+            let known = list.iter().find(|known| known.id == webhook.id);
+            webhook.secret = match known {
+                Some(known) => known.secret.clone(),
+                None => random::secret()?,
+            };
+        }
         list.retain(|known| known.id != webhook.id);
         if list.len() >= WEBHOOKS_MAX {
             let message = format!("there are {WEBHOOKS_MAX} webhooks already");

@@ -171,3 +171,38 @@ fn the_legacy_access_sends_commands_without_a_limit_for_the_answer() {
     let done = world.cloud.wait_for(&made.id, 20_000).unwrap();
     assert_eq!((done.state, done.reply.as_deref()), (CommandState::Answered, Some(&b"ok"[..])));
 }
+
+#[test]
+fn commands_outlive_the_memory_of_the_platform() {
+    let world = World::new();
+    let (number, device) = world.plain();
+    let answered = world.cloud.command(&device, command(raw(b"x"), 3600)).unwrap();
+    let long = NewCommand { answer_s: Some(86_400), ..command(raw(b"y"), 0) };
+    let waiting = world.cloud.command(&device, long).unwrap();
+    answer(&world, number, &answered, b"1");
+    world.cloud.wait_for(&answered.id, 20_000).unwrap();
+    world.settle();
+    // Both rest and are forgotten; the data base knows them.
+    world.pass(700_000);
+    answer(&world, number, &answered, b"2");
+    world.settle();
+    assert_eq!(world.cloud.find_command(&answered.id).unwrap().reply.as_deref(), Some(&b"2"[..]));
+    world.pass(86_400_000);
+    let over = world.cloud.wait_for(&waiting.id, 20_000).unwrap();
+    assert_eq!((over.state, over.reason.as_deref()), (CommandState::TimedOut, Some("no_answer")));
+}
+
+#[test]
+fn a_device_that_listens_late_still_gets_its_command() {
+    let world = World::new();
+    let (number, device) = world.plain();
+    world.fleet.set_here(number, "d", false);
+    let made = world.cloud.command(&device, command(raw(b"x"), 3600)).unwrap();
+    for _ in 0..40 {
+        world.pass(15_000);
+        assert_eq!(world.cloud.wait_for(&made.id, 20).unwrap().state, CommandState::Created);
+    }
+    world.fleet.set_here(number, "d", true);
+    world.pass(60_000);
+    world.fleet.until("it is sent", |ships| ships.sent.len() == 1);
+}

@@ -112,6 +112,21 @@ fn who_is_behind_a_gateway_goes_with_it() {
 }
 
 #[test]
+fn a_gateway_that_connects_anew_signs_its_devices_in_again() {
+    let farm = farm();
+    farm.bind();
+    farm.login();
+    // The end of the old connection is told late.
+    farm.world.come(farm.number, "gw");
+    farm.world.settle();
+    assert_eq!(farm.world.status(&farm.sub), "offline");
+    assert_eq!(farm.login()["code"], 200);
+    farm.world.cloud.disconnected(farm.number, "gw", "taken_over");
+    farm.world.settle();
+    assert_eq!(farm.world.status(&farm.sub), "online");
+}
+
+#[test]
 fn unbinding_disabling_and_removing_end_it() {
     let farm = farm();
     let Farm { world, gateway, sub, .. } = &farm;
@@ -120,6 +135,8 @@ fn unbinding_disabling_and_removing_end_it() {
     let stored = world.cloud.device(sub).unwrap();
     world.cloud.update_device(Device { disabled: true, ..stored.clone() }).unwrap();
     assert_eq!(world.status(sub), "disabled");
+    let (_, to, told, _) = world.fleet.look(|ships| ships.sent.last().cloned()).unwrap();
+    assert_eq!((&*to, &*told.topic), ("gw", "/ext/error/a1TestPk001/gw"));
     assert_ne!(farm.login()["code"], 200, "it is disabled");
     world.cloud.update_device(Device { disabled: false, ..stored }).unwrap();
     assert_eq!(farm.login()["code"], 200);

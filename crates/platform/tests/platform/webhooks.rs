@@ -191,7 +191,8 @@ fn webhooks_survive_a_restart_and_are_checked() {
     assert_eq!(world.cloud.put_webhook(webhook("ftp://x", &[])).unwrap_err().code, "bad_url");
     assert_eq!(world.cloud.put_webhook(webhook("http://x", &["weather"])).unwrap_err().code, "bad_kind");
     let changed = Webhook { disabled: true, ..made.clone() };
-    world.cloud.put_webhook(changed.clone()).unwrap();
+    let kept = world.cloud.put_webhook(Webhook { secret: Secret::default(), ..changed.clone() }).unwrap();
+    assert_eq!(kept.secret.0, "shared", "a secret that is not given stays");
     world.cloud.stop();
     let next = World::over(world.store.clone(), Default::default(), crate::world::settings());
     let known = next.cloud.webhooks().unwrap();
