@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 
-from suite import HOST, PASSWORD, PATIENCE, PORT, USER, Suite, same, unique
+from suite import CAFILE, HOST, OVER, PASSWORD, PATIENCE, PORT, TLS, USER, Suite, same, unique
 
 HEXMQ = os.environ.get("HEXMQ_PROGRAM")
 OWN = os.environ.get("HEXMQ_TOOLS") == "hexmq"
@@ -26,7 +26,8 @@ def program(tool):
 
 
 def line(tool, version, *flags):
-    return [*program(tool), "-h", HOST, "-p", str(PORT), "-V", version, *map(str, flags)]
+    tls = ["--cafile", CAFILE] if TLS else []
+    return [*program(tool), "-h", HOST, "-p", str(PORT), *tls, "-V", version, *map(str, flags)]
 
 
 def run(tool, version, *flags, stdin=b"", code=0):

@@ -4,11 +4,16 @@
 
 import assert from "node:assert/strict";
 import { EventEmitter, on, once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const mqtt = createRequire(join(process.env.HEXMQ_NODE_FOLDER, "package.json"))("mqtt");
-const url = `mqtt://${process.env.HEXMQ_HOST}:${process.env.HEXMQ_PORT}`;
+const over = process.env.HEXMQ_OVER ?? "mqtt";
+const path = over.startsWith("ws") ? "/mqtt" : "";
+const url = `${over}://${process.env.HEXMQ_HOST}:${process.env.HEXMQ_PORT}${path}`;
+const ca = /^(wss|mqtts)$/.test(over) ? readFileSync(process.env.HEXMQ_CAFILE) : undefined;
+const suite = over === "mqtt" ? "mqttjs" : `mqttjs over ${over}`;
 const { HEXMQ_TEST_USER: user, HEXMQ_TEST_PASSWORD: password } = process.env;
 
 const VERSIONS = [3, 4, 5];
@@ -30,6 +35,7 @@ class Peer {
       protocolId: version === 3 ? "MQIsdp" : "MQTT",
       clientId: unique("mqttjs"),
       reconnectPeriod: 0,
+      ca,
       ...more,
     });
     this.arrived = new EventEmitter();
@@ -296,8 +302,8 @@ for (const [run, chosen] of cases) {
     passed += 1;
   } catch (error) {
     failed += 1;
-    console.log(`mqttjs: FAILED ${run.name}(${chosen.join(", ")})\n${error.stack}`);
+    console.log(`${suite}: FAILED ${run.name}(${chosen.join(", ")})\n${error.stack}`);
   }
 }
-console.log(`mqttjs: ${passed} passed, ${failed} failed`);
+console.log(`${suite}: ${passed} passed, ${failed} failed`);
 process.exit(failed || !passed ? 1 : 0);

@@ -13,6 +13,11 @@ import traceback
 
 HOST = os.environ.get("HEXMQ_HOST", "127.0.0.1")
 PORT = int(os.environ.get("HEXMQ_PORT", "1883"))
+# The scheme of the listener, and who has signed its certificate.
+OVER = os.environ.get("HEXMQ_OVER", "mqtt")
+TLS = OVER in ("mqtts", "wss", "auto")
+WEBSOCKET = OVER in ("ws", "wss")
+CAFILE = os.environ.get("HEXMQ_CAFILE")
 USER = os.environ.get("HEXMQ_TEST_USER", "")
 PASSWORD = os.environ.get("HEXMQ_TEST_PASSWORD", "")
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::command::{cargo, command, run as run_command, run_keeping};
@@ -23,11 +23,13 @@ struct Suite {
     /// The virtual environment of a Python suite.
     python: &'static str,
     variables: &'static [(&'static str, &'static str)],
+    /// The scheme of the listener it connects to.
+    over: &'static str,
 }
 
 impl Suite {
     const fn new(name: &'static str, script: &'static str) -> Suite {
-        Suite { name, script, python: "python", variables: &[] }
+        Suite { name, script, python: "python", variables: &[], over: "mqtt" }
     }
 
     const fn within(self, python: &'static str) -> Suite {
@@ -37,6 +39,10 @@ impl Suite {
     const fn with(self, variables: &'static [(&'static str, &'static str)]) -> Suite {
         Suite { variables, ..self }
     }
+
+    const fn over(self, over: &'static str) -> Suite {
+        Suite { over, ..self }
+    }
 }
 
 const SUITES: &[Suite] = &[
@@ -45,6 +51,14 @@ const SUITES: &[Suite] = &[
     Suite::new("MQTT.js (Node)", "mqttjs_suite.mjs"),
     Suite::new("mosquitto clients", "mosquitto_suite.py").with(&[("HEXMQ_TOOLS", "mosquitto")]),
     Suite::new("hexmq pub, sub, rr", "mosquitto_suite.py").with(&[("HEXMQ_TOOLS", "hexmq")]),
+    Suite::new("paho-mqtt over TLS", "paho_suite.py").over("mqtts"),
+    Suite::new("paho-mqtt over WebSocket", "paho_suite.py").over("ws"),
+    Suite::new("paho-mqtt over both", "paho_suite.py").over("wss"),
+    Suite::new("MQTT.js over WebSocket", "mqttjs_suite.mjs").over("ws"),
+    Suite::new("MQTT.js over WebSocket and TLS", "mqttjs_suite.mjs").over("wss"),
+    Suite::new("mosquitto clients over TLS", "mosquitto_suite.py")
+        .with(&[("HEXMQ_TOOLS", "mosquitto")])
+        .over("auto"),
     Suite::new("tshark agrees", "tshark_suite.py"),
     Suite::new("a page in a browser", "page_suite.mjs"),
     // These start servers of their own.
@@ -118,11 +132,18 @@ impl Site {
         if data.exists() {
             fs::remove_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
         }
+        certificate(&folder)?;
         let arguments = [
             format!("--config={}", config.display()),
             format!("--data={}", data.display()),
             "--listen=mqtt://127.0.0.1:0".to_owned(),
             format!("--listen=unix://{}", socket.display()),
+            "--listen=mqtts://127.0.0.1:0".to_owned(),
+            "--listen=auto://127.0.0.1:0".to_owned(),
+            "--listen=ws://127.0.0.1:0/mqtt".to_owned(),
+            "--listen=wss://127.0.0.1:0/mqtt".to_owned(),
+            format!("--tls-cert={}", folder.join("server.pem").display()),
+            format!("--tls-key={}", folder.join("server.key").display()),
             "--http=off".to_owned(),
             "--sys-interval=1s".to_owned(),
         ];
@@ -143,7 +164,9 @@ impl Site {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PYTHONUNBUFFERED", "1")
             .env("HEXMQ_HOST", "127.0.0.1")
-            .env("HEXMQ_PORT", self.server.port()?.to_string())
+            .env("HEXMQ_PORT", self.server.port_of(suite.over)?.to_string())
+            .env("HEXMQ_OVER", suite.over)
+            .env("HEXMQ_CAFILE", place::tools().join("site/server.pem"))
             .env("HEXMQ_UNIX", &self.socket)
             .env("HEXMQ_TEST_USER", USER)
             .env("HEXMQ_TEST_PASSWORD", PASSWORD)
@@ -160,6 +183,17 @@ impl Drop for Site {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.socket);
     }
+}
+
+/// A certificate for this machine, and its key.
+fn certificate(folder: &Path) -> Result<(), String> {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made =
+        rcgen::generate_simple_self_signed(names).map_err(|error| format!("a certificate: {error}"))?;
+    for (name, text) in [("server.pem", made.cert.pem()), ("server.key", made.signing_key.serialize_pem())] {
+        fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
 }
 
 /// The password as `hexmq user hash` prints it.

@@ -74,7 +74,7 @@ impl Server {
         self.child.as_ref().map_or(0, Child::id)
     }
 
-    /// The address after the scheme of the first listener with this scheme (`mqtt`, `unix`, `http`).
+    /// The address after the scheme of the first listener with this scheme (`mqtt`, `unix`, `wss`, `http`).
     pub(crate) fn address(&self, scheme: &str) -> Result<&str, String> {
         self.listeners
             .iter()
@@ -82,10 +82,11 @@ impl Server {
             .ok_or_else(|| format!("no {scheme} listener among {:?}", self.listeners))
     }
 
-    /// The port of the first TCP listener for MQTT.
-    pub(crate) fn port(&self) -> Result<u16, String> {
-        let address = self.address("mqtt")?;
-        let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+    /// The port of the first listener with this scheme.
+    pub(crate) fn port_of(&self, scheme: &str) -> Result<u16, String> {
+        let address = self.address(scheme)?;
+        let authority = address.split('/').next().unwrap_or_default();
+        let port = authority.rsplit(':').next().and_then(|port| port.parse().ok());
         port.ok_or_else(|| format!("no port in {address:?}"))
     }
 
