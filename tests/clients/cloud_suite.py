@@ -809,7 +809,7 @@ class Listener(http.server.BaseHTTPRequestHandler):
             Listener.refusals -= 1
             self.send_response(503)
         else:
-            Listener.got.put((dict(self.headers), body))
+            Listener.got.put(({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(204)
         self.end_headers()
 
@@ -832,10 +832,10 @@ def webhooks_deliver():
             headers, body = Listener.got.get(timeout=30)
             told = json.loads(body)
             same((told["device"], told["data"]["values"]), ("d", {"n": number}), f"{body!r}")
-            signed = f"{headers['X-HexMQ-Timestamp']}.".encode() + body
+            signed = f"{headers['x-hexmq-timestamp']}.".encode() + body
             wanted = hmac.new(b"whsec", signed, "sha256").hexdigest()
-            same(headers["X-HexMQ-Signature"], f"sha256={wanted}", "signature")
-            same(headers["X-HexMQ-Kind"], "uplink", "kind")
+            same(headers["x-hexmq-signature"], f"sha256={wanted}", "signature")
+            same(headers["x-hexmq-kind"], "uplink", "kind")
     finally:
         server.api("DELETE", f"/webhooks/{hook['id']}")
         receiver.shutdown()
