@@ -1,6 +1,7 @@
 //! What a data base is to the statements of this crate: cells, rows, and a transaction that is done whole or
 //! not at all. Both drivers take the same SQL with placeholders `$1` …; every call ends by its deadline.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -201,6 +202,9 @@ pub(crate) trait Session {
     /// The statement once for each line of cells, with how many rows each has changed.
     fn execute_each(&mut self, sql: &str, lines: Vec<Vec<Cell>>) -> PortResult<Vec<u64>>;
 
+    /// How many rows a statement that can name several best names at once.
+    fn rows_at_once(&self) -> usize;
+
     /// Statements without cells, one after the other: the schema.
     fn define(&mut self, sql: &str) -> PortResult<()>;
 
@@ -213,6 +217,48 @@ pub(crate) trait Session {
     fn execute(&mut self, sql: &str, cells: Vec<Cell>) -> PortResult<u64> {
         Ok(self.execute_each(sql, vec![cells])?.into_iter().next().unwrap_or_default())
     }
+}
+
+/// A name as every data base can hold it: without U+0000.
+pub(crate) fn plain(name: &str) -> Cow<'_, str> {
+    if name.contains('\0') { Cow::Owned(name.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(name) }
+}
+
+/// A statement that names several rows, once for as many lines as it takes at once: `before`, a list of
+/// `(…), (…)` with a placeholder for each cell, `after`. `casts`: the types of the cells, where the statement
+/// does not give them. Lines have all the same number of cells.
+///
+/// There are few lengths, so that statements stay prepared.
+pub(crate) fn with_rows(
+    session: &mut dyn Session,
+    before: &str,
+    casts: &[&str],
+    after: &str,
+    lines: Vec<Vec<Cell>>,
+) -> PortResult<Vec<Row>> {
+    let width = lines.first().map_or(0, Vec::len);
+    let most = session.rows_at_once().max(1);
+    let mut lines = lines.into_iter();
+    let mut found = Vec::new();
+    for rows in [most, most.div_ceil(8), 1] {
+        let mut together = Vec::new();
+        while lines.len() >= rows {
+            together.push(lines.by_ref().take(rows).flatten().collect::<Vec<Cell>>());
+        }
+        if together.is_empty() {
+            continue;
+        }
+        let place = |index: usize| match casts.get(index % width.max(1)) {
+            Some(cast) => format!("CAST(${} AS {cast})", index + 1),
+            None => format!("${}", index + 1),
+        };
+        let row =
+            |row: usize| (0..width).map(|cell| place(row * width + cell)).collect::<Vec<_>>().join(", ");
+        let list = (0..rows).map(|index| format!("({})", row(index))).collect::<Vec<_>>().join(", ");
+        let answers = session.query_each(&format!("{before} {list} {after}"), together)?;
+        found.extend(answers.into_iter().flat_map(|rows| rows.rows));
+    }
+    Ok(found)
 }
 
 /// What is done with a session.

@@ -208,6 +208,10 @@ impl Session for Link {
         Ok(changed)
     }
 
+    fn rows_at_once(&self) -> usize {
+        1
+    }
+
     fn define(&mut self, sql: &str) -> PortResult<()> {
         self.connection.execute_batch(sql).map_err(fault)
     }
@@ -248,8 +252,8 @@ fn fault(error: rusqlite::Error) -> PortError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             unavailable(message("another program holds the data base"))
         }
-        Some(ErrorCode::TooBig) => {
-            PortError::new(PortErrorKind::Invalid, "too_large", message("SQLite does not take this"))
+        Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
+            PortError::new(PortErrorKind::Invalid, "bad_data", message("the data base does not take this"))
         }
         _ => unavailable(message("the data base has failed")),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hexmq_device::port::PortResult;
 
-use crate::driver::{Cell, Row, Rows, Session, cells, damaged};
+use crate::driver::{Cell, Row, Session, cells, damaged, with_rows};
 
 /// Milliseconds of an hour.
 pub(super) const HOUR_MS: i64 = 3_600_000;
@@ -90,41 +90,45 @@ pub(super) struct Hour {
     pub(super) product: i64,
 }
 
-/// Adds to what is kept of these hours. The sums are made here: data bases differ in what they say to sums that
-/// are too large.
+/// Adds to what is kept of these hours, as [`Sum::add`] does: a sum that would be too large for a number stays
+/// the largest, for PostgreSQL refuses to add what is too large.
 pub(super) fn add(session: &mut dyn Session, hours: &BTreeMap<Hour, Sum>) -> PortResult<()> {
-    let sql = format!("SELECT {COLUMNS} FROM hours WHERE series = $1 AND hour_ms = $2");
-    let lines = hours.keys().map(|hour| cells![hour.series, hour.hour_ms]).collect();
-    let kept = session.query_each(&sql, lines)?;
-    let lines: PortResult<Vec<Vec<Cell>>> =
-        hours.iter().zip(kept).map(|((hour, sum), kept)| line(hour, sum, kept)).collect();
-    session.execute_each(
-        "INSERT INTO hours (series, hour_ms, product, count, sum, minimum, maximum, last, last_ms, last_sequence) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (series, hour_ms) DO UPDATE \
-         SET count = excluded.count, sum = excluded.sum, minimum = excluded.minimum, \
-         maximum = excluded.maximum, last = excluded.last, last_ms = excluded.last_ms, \
-         last_sequence = excluded.last_sequence",
-        lines?,
-    )?;
-    Ok(())
+    let lines = hours.iter().map(|(hour, sum)| line(hour, sum)).collect();
+    with_rows(
+        session,
+        "INSERT INTO hours (series, hour_ms, product, count, sum, minimum, maximum, last, last_ms, \
+         last_sequence) VALUES",
+        &[],
+        "ON CONFLICT (series, hour_ms) DO UPDATE SET count = hours.count + excluded.count, \
+         sum = CASE WHEN (hours.sum >= 0) <> (excluded.sum >= 0) \
+         OR (ABS(hours.sum) < 8e307 AND ABS(excluded.sum) < 8e307) THEN hours.sum + excluded.sum \
+         WHEN hours.sum >= 0 THEN 1.7976931348623157e308 ELSE -1.7976931348623157e308 END, \
+         minimum = CASE WHEN hours.count = 0 OR (excluded.count > 0 AND excluded.minimum < hours.minimum) \
+         THEN excluded.minimum ELSE hours.minimum END, \
+         maximum = CASE WHEN hours.count = 0 OR (excluded.count > 0 AND excluded.maximum > hours.maximum) \
+         THEN excluded.maximum ELSE hours.maximum END, \
+         last = CASE WHEN hours.count = 0 OR (excluded.count > 0 AND excluded.last_ms >= hours.last_ms) \
+         THEN excluded.last ELSE hours.last END, \
+         last_sequence = CASE WHEN hours.count = 0 OR (excluded.count > 0 AND excluded.last_ms >= hours.last_ms) \
+         THEN excluded.last_sequence ELSE hours.last_sequence END, \
+         last_ms = CASE WHEN hours.count = 0 OR (excluded.count > 0 AND excluded.last_ms >= hours.last_ms) \
+         THEN excluded.last_ms ELSE hours.last_ms END",
+        lines,
+    )
+    .map(drop)
 }
 
-fn line(hour: &Hour, sum: &Sum, kept: Rows) -> PortResult<Vec<Cell>> {
-    let mut total = match kept.first() {
-        Some(mut row) => Sum::read(&mut row)?,
-        None => Sum::default(),
-    };
-    total.add(sum);
-    Ok(cells![
+fn line(hour: &Hour, sum: &Sum) -> Vec<Cell> {
+    cells![
         hour.series,
         hour.hour_ms,
         hour.product,
-        total.count,
-        total.sum,
-        total.minimum,
-        total.maximum,
-        total.last,
-        total.last_at.0,
-        total.last_at.1,
-    ])
+        sum.count,
+        sum.sum,
+        sum.minimum,
+        sum.maximum,
+        sum.last,
+        sum.last_at.0,
+        sum.last_at.1,
+    ]
 }

@@ -10,6 +10,7 @@
 //!
 //! So whoever does not know whether a batch was kept tries the same batch again, unchanged, before the next.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use hexmq_device::port::{PortError, PortErrorKind, PortResult};
@@ -17,8 +18,11 @@ use hexmq_device::{Batch, DeviceRef, Point};
 
 use super::hours::{self, Hour, Sum, hour_of};
 use super::value;
-use crate::driver::{Cell, Session, cells, damaged};
+use crate::driver::{Cell, Session, cells, damaged, plain, with_rows};
 use crate::registry::{Numbers, numbers, take_numbers};
+
+/// Bytes of the longest name of a property: it is in an index, and those of PostgreSQL have room for so much.
+const NAME_BYTES_MAX: usize = 1_024;
 
 pub(super) fn keep(session: &mut dyn Session, batch: &Batch) -> PortResult<()> {
     if !is_news(session, batch)? {
@@ -102,11 +106,22 @@ fn keep_points(
     if kept.is_empty() {
         return Ok(());
     }
+    if let Some((_, _, point)) = kept.iter().find(|(_, _, point)| point.id.len() > NAME_BYTES_MAX) {
+        return Err(PortError::new(
+            PortErrorKind::Invalid,
+            "name_too_long",
+            format!(
+                "a property of {} has a name of {} bytes; {NAME_BYTES_MAX} are taken",
+                point.device,
+                point.id.len()
+            ),
+        ));
+    }
     let series = keep_latest(session, &kept)?;
     let mut lines = Vec::with_capacity(kept.len());
     let mut sums: BTreeMap<Hour, Sum> = BTreeMap::new();
     for (sequence, numbers, point) in kept {
-        let Some(series) = series.get(&(numbers.device, point.id.as_str())) else { continue };
+        let series = series.get(&(numbers.device, plain(&point.id))).ok_or_else(|| damaged("a series"))?;
         let [kind, number, bytes] = value::cells_of(&point.value)?;
         let mut line = cells![*series, point.at_ms, sequence, point.received_at_ms];
         line.extend([kind, number, bytes]);
@@ -118,22 +133,24 @@ fn keep_points(
             sum.add(&Sum::of(number, point.at_ms, sequence));
         }
     }
-    session.execute_each(
-        "INSERT INTO points (series, at_ms, sequence, received_ms, kind, number, bytes) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    with_rows(
+        session,
+        "INSERT INTO points (series, at_ms, sequence, received_ms, kind, number, bytes) VALUES",
+        &[],
+        "",
         lines,
     )?;
     hours::add(session, &sums)
 }
 
 /// Finds or makes the series of these points and sets their newest values; gives the series' numbers.
-fn keep_latest<'a>(
+fn keep_latest(
     session: &mut dyn Session,
-    points: &[(i64, Numbers, &'a Point)],
-) -> PortResult<HashMap<(i64, &'a str), i64>> {
-    let mut newest: BTreeMap<(i64, &str), (i64, &Point)> = BTreeMap::new();
+    points: &[(i64, Numbers, &Point)],
+) -> PortResult<HashMap<(i64, Cow<'static, str>), i64>> {
+    let mut newest: BTreeMap<(i64, Cow<'_, str>), (i64, &Point)> = BTreeMap::new();
     for (sequence, numbers, point) in points {
-        let entry = newest.entry((numbers.device, point.id.as_str())).or_insert((*sequence, point));
+        let entry = newest.entry((numbers.device, plain(&point.id))).or_insert((*sequence, point));
         if point.at_ms >= entry.1.at_ms {
             *entry = (*sequence, point);
         }
@@ -142,29 +159,32 @@ fn keep_latest<'a>(
     let first = last.saturating_sub(newest.len() as i64).saturating_add(1);
     let mut lines: Vec<Vec<Cell>> = Vec::with_capacity(newest.len());
     for (id, ((device, property), (sequence, point))) in (first..).zip(&newest) {
-        let mut line = cells![*device, *property, id, point.at_ms, *sequence, point.received_at_ms];
+        let mut line = cells![*device, property.as_ref(), id, point.at_ms, *sequence, point.received_at_ms];
         line.extend(value::cells_of(&point.value)?);
         lines.push(line);
     }
-    let answers = session.query_each(UPSERT_LATEST, lines)?;
-    let mut series = HashMap::with_capacity(newest.len());
-    for (key, rows) in newest.into_keys().zip(answers) {
-        series.insert(key, rows.first().ok_or_else(|| damaged("a series"))?.integer()?);
+    let rows = with_rows(session, INSERT_LATEST, &[], UPDATE_LATEST, lines)?;
+    // They come in any order.
+    let mut series = HashMap::with_capacity(rows.len());
+    for mut row in rows {
+        series.insert((row.integer()?, Cow::Owned(row.text()?)), row.integer()?);
     }
     Ok(series)
 }
 
+const INSERT_LATEST: &str = "\
+    INSERT INTO series (device, property, id, at_ms, sequence, received_ms, kind, number, bytes) VALUES";
+
 /// A late point does not take the place of a newer one; of two of the same time the later one counts.
-const UPSERT_LATEST: &str = "\
-    INSERT INTO series (device, property, id, at_ms, sequence, received_ms, kind, number, bytes) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (device, property) DO UPDATE SET \
+const UPDATE_LATEST: &str = "\
+    ON CONFLICT (device, property) DO UPDATE SET \
     sequence = CASE WHEN excluded.at_ms >= series.at_ms THEN excluded.sequence ELSE series.sequence END, \
     received_ms = CASE WHEN excluded.at_ms >= series.at_ms THEN excluded.received_ms ELSE series.received_ms END, \
     kind = CASE WHEN excluded.at_ms >= series.at_ms THEN excluded.kind ELSE series.kind END, \
     number = CASE WHEN excluded.at_ms >= series.at_ms THEN excluded.number ELSE series.number END, \
     bytes = CASE WHEN excluded.at_ms >= series.at_ms THEN excluded.bytes ELSE series.bytes END, \
     at_ms = CASE WHEN excluded.at_ms >= series.at_ms THEN excluded.at_ms ELSE series.at_ms END \
-    RETURNING id";
+    RETURNING device, property, id";
 
 fn keep_events(
     session: &mut dyn Session,
@@ -185,9 +205,11 @@ fn keep_events(
             event.received_at_ms,
         ]);
     }
-    session.execute_each(
-        "INSERT INTO events (sequence, product, device, event, params, at_ms, received_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    with_rows(
+        session,
+        "INSERT INTO events (sequence, product, device, event, params, at_ms, received_ms) VALUES",
+        &[],
+        "",
         lines,
     )?;
     Ok(())
@@ -212,14 +234,18 @@ fn keep_log(session: &mut dyn Session, batch: &Batch, devices: &Devices<'_>, bef
             line.error.as_ref(),
         ]);
     }
-    session.execute_each(
-        "INSERT INTO log (sequence, product, device, at_ms, direction, stage, topic, bytes, meaning, error) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    with_rows(
+        session,
+        "INSERT INTO log (sequence, product, device, at_ms, direction, stage, topic, bytes, meaning, error) VALUES",
+        &[],
+        "",
         lines,
     )?;
-    session.execute_each(
-        "INSERT INTO log_lines (device, lines) VALUES ($1, $2) \
-         ON CONFLICT (device) DO UPDATE SET lines = log_lines.lines + excluded.lines",
+    with_rows(
+        session,
+        "INSERT INTO log_lines (device, lines) VALUES",
+        &[],
+        "ON CONFLICT (device) DO UPDATE SET lines = log_lines.lines + excluded.lines",
         counts.into_iter().map(|(device, count)| cells![device, count]).collect(),
     )?;
     Ok(())

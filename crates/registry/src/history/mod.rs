@@ -12,6 +12,7 @@ mod summary;
 mod value;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hexmq_device::port::{Bucket, History, Page, PortResult, TimeQuery};
 use hexmq_device::{Batch, Command, DeviceRef, Event, LogLine, Point};
@@ -25,7 +26,7 @@ impl History for Kept {
     fn keep(&self, batch: &Batch) -> PortResult<()> {
         // A large batch gets more time, so that it is not tried for ever in vain.
         let lines = batch.points.len() + batch.events.len() + batch.log.len() + batch.presence.len();
-        let patience = PATIENCE * u32::try_from(1 + lines / 10_000).unwrap_or(u32::MAX);
+        let patience = PATIENCE + Duration::from_secs(lines as u64 / 2_000);
         self.0.write_within(patience, |session| keep::keep(session, batch))
     }
 

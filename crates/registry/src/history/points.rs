@@ -6,8 +6,11 @@ use hexmq_device::{DeviceRef, Point};
 use super::merge::merge;
 use super::value;
 use crate::cursor::{Walk, limit};
-use crate::driver::{Session, cells};
+use crate::driver::{Row, Session, cells, plain};
 use crate::registry::numbers_of;
+
+/// Bytes of the newest values of a device.
+const LATEST_BYTES_MAX: usize = 64 << 20;
 
 /// A property of a device and the number of its series.
 pub(super) struct Series {
@@ -30,33 +33,47 @@ pub(super) fn series_of(
     ids: Option<&[String]>,
 ) -> PortResult<Vec<Series>> {
     let number = numbers_of(session, device)?.device;
-    let rows = match ids {
-        None => {
-            // Names and numbers are short: thousands of them are within what one answer holds.
-            let sql = "SELECT property, id FROM series WHERE device = $1 ORDER BY property";
-            session.query(sql, cells![number])?.rows
-        }
-        Some(ids) => {
-            let mut ids: Vec<&String> = ids.iter().collect();
-            ids.sort();
-            ids.dedup();
-            let sql = "SELECT property, id FROM series WHERE device = $1 AND property = $2";
-            let lines = ids.into_iter().map(|id| cells![number, id]).collect();
-            session.query_each(sql, lines)?.into_iter().flat_map(|rows| rows.rows).collect()
+    let mut found = Vec::new();
+    let Some(ids) = ids else {
+        let sql = "SELECT property, id FROM series WHERE device = $1 AND property > $2 ORDER BY property";
+        loop {
+            let after = found.last().map_or("", |series: &Series| series.property.as_str());
+            let answer = session.query(sql, cells![number, after])?;
+            for row in answer.rows {
+                found.push(read_series(row)?);
+            }
+            if !answer.cut {
+                return Ok(found);
+            }
         }
     };
-    rows.into_iter().map(|mut row| Ok(Series { property: row.text()?, id: row.integer()? })).collect()
+    let mut ids: Vec<&String> = ids.iter().collect();
+    ids.sort();
+    ids.dedup();
+    let sql = "SELECT property, id FROM series WHERE device = $1 AND property = $2";
+    let lines = ids.into_iter().map(|id| cells![number, plain(id).as_ref()]).collect();
+    for rows in session.query_each(sql, lines)? {
+        for row in rows.rows {
+            found.push(read_series(row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn read_series(mut row: Row) -> PortResult<Series> {
+    Ok(Series { property: row.text()?, id: row.integer()? })
 }
 
 pub(super) fn latest(session: &mut dyn Session, device: &DeviceRef) -> PortResult<Vec<Point>> {
     let number = numbers_of(session, device)?.device;
     let sql = "SELECT property, at_ms, received_ms, kind, number, bytes FROM series \
                WHERE device = $1 AND property > $2 ORDER BY property";
-    let mut points: Vec<Point> = Vec::new();
+    let (mut points, mut bytes): (Vec<Point>, usize) = (Vec::new(), 0);
     loop {
         let after = points.last().map_or("", |point| point.id.as_str());
         let answer = session.query(sql, cells![number, after])?;
         for mut row in answer.rows {
+            bytes += row.weight();
             points.push(Point {
                 device: device.clone(),
                 id: row.text()?,
@@ -67,6 +84,15 @@ pub(super) fn latest(session: &mut dyn Session, device: &DeviceRef) -> PortResul
         }
         if !answer.cut {
             return Ok(points);
+        }
+        if bytes > LATEST_BYTES_MAX {
+            return Err(PortError::new(
+                PortErrorKind::Full,
+                "too_many_properties",
+                format!(
+                    "the values of {device} are too many to be listed at once: ask for points by property"
+                ),
+            ));
         }
     }
 }
@@ -96,7 +122,7 @@ pub(super) fn page(session: &mut dyn Session, query: &TimeQuery) -> PortResult<P
 pub(super) fn delete(session: &mut dyn Session, device: &DeviceRef, id: Option<&str>) -> PortResult<()> {
     let number = numbers_of(session, device)?.device;
     let (and, cells) = match id {
-        Some(id) => (" AND property = $2", cells![number, id]),
+        Some(id) => (" AND property = $2", cells![number, plain(id).as_ref()]),
         None => ("", cells![number]),
     };
     let doom =

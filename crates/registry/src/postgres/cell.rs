@@ -5,7 +5,7 @@ use std::error::Error;
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use crate::driver::{Cell, Row};
+use crate::driver::{Cell, Row, plain};
 
 impl ToSql for Cell {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
@@ -16,10 +16,7 @@ impl ToSql for Cell {
             (Cell::Integer(value), &Type::FLOAT8) => (*value as f64).to_sql(ty, out),
             (Cell::Real(value), &Type::FLOAT8) => value.to_sql(ty, out),
             // The one letter that no text of PostgreSQL can hold; names that devices give might.
-            (Cell::Text(text), &Type::TEXT) if text.contains('\0') => {
-                text.replace('\0', "\u{fffd}").to_sql(ty, out)
-            }
-            (Cell::Text(text), &Type::TEXT) => text.to_sql(ty, out),
+            (Cell::Text(text), &Type::TEXT) => plain(text).to_sql(ty, out),
             (Cell::Bytes(bytes), &Type::BYTEA) => bytes.to_sql(ty, out),
             (cell, ty) => Err(format!("{cell:?} is no {ty}").into()),
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut, stream};
 use hexmq_device::port::PortResult;
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::{Client, Error, NoTls, Statement};
 
 use super::cell::row;
 use super::fault;
@@ -19,6 +19,8 @@ const LINES_AHEAD: usize = 128;
 const STATEMENTS_MAX: usize = 256;
 /// How long taking back what was begun may take.
 const ROLL_BACK: Duration = Duration::from_millis(500);
+/// How long telling the server to stop may take.
+const CANCEL: Duration = Duration::from_secs(2);
 
 pub(super) struct Link(Arc<Inner>);
 
@@ -113,8 +115,14 @@ impl<'a> Ask<'a> {
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(fault(&error)),
             None => {
-                // Nobody knows what it is doing: it is not used any more.
-                self.link = None;
+                // Nobody knows what it is doing: it is not used any more, and the server is told to stop it, for
+                // it may hold what others wait for.
+                if let Some(link) = self.link.take() {
+                    let stop = link.0.client.cancel_token();
+                    self.runtime.start_within(CANCEL, async move {
+                        let _ = stop.cancel_query(NoTls).await;
+                    });
+                }
                 Err(unavailable("the data base has not answered in time"))
             }
         }
@@ -151,6 +159,11 @@ impl Session for Ask<'_> {
             }
             stream::iter(answers).buffered(LINES_AHEAD).try_collect().await
         })
+    }
+
+    /// Each statement is a message, a plan and an answer; a row more costs little.
+    fn rows_at_once(&self) -> usize {
+        64
     }
 
     fn define(&mut self, sql: &str) -> PortResult<()> {

@@ -32,11 +32,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What every connection begins with, in milliseconds: the server gives up as well what its client has given up.
-const MANNERS: &str = "SET statement_timeout = 60000; SET lock_timeout = 10000; \
-                       SET idle_in_transaction_session_timeout = 30000; SET client_min_messages = warning; \
-                       SET synchronous_commit = on";
-/// The lock is the key of the writers of HexMQ.
-const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(7525079420411351367)";
+const MANNERS: &str = "SET statement_timeout = 5000; SET idle_in_transaction_session_timeout = 10000; \
+                       SET client_min_messages = warning; SET synchronous_commit = on";
 
 pub(crate) struct Postgres {
     // Before the runtime: connections close while it still runs.
@@ -78,9 +75,18 @@ impl Postgres {
             config,
             attempts: Mutex::default(),
         };
-        let deadline = Instant::now() + CONNECT_TIMEOUT * 2;
-        drop(postgres.lease(&postgres.writer, deadline).map_err(|error| error.message)?);
-        Ok(postgres)
+        let mut encoding = String::new();
+        postgres
+            .read(CONNECT_TIMEOUT * 2, &mut |session| {
+                let rows = session.query("SELECT current_setting('server_encoding')", vec![])?;
+                encoding = rows.first().ok_or_else(|| unavailable("it has no encoding"))?.text()?;
+                Ok(())
+            })
+            .map_err(|error| error.message)?;
+        match encoding.as_str() {
+            "UTF8" => Ok(postgres),
+            other => Err(format!("its encoding is {other}: make one with ENCODING 'UTF8'")),
+        }
     }
 
     /// A connection that was open a moment ago, or a new one.
@@ -147,7 +153,8 @@ impl Driver for Postgres {
         let Some(link) = lease.connection.take() else { return Err(unavailable("no connection")) };
         // If the work panics the connection is dropped, and the server takes back what was begun.
         let mut ask = Ask::new(link, &self.runtime, deadline);
-        let result = ask.command(BEGIN).and_then(|()| work(&mut ask)).and_then(|()| ask.command("COMMIT"));
+        let result =
+            ask.command(&begin(patience)).and_then(|()| work(&mut ask)).and_then(|()| ask.command("COMMIT"));
         if result.is_err() {
             ask.roll_back();
         }
@@ -169,6 +176,15 @@ impl Driver for Postgres {
     }
 }
 
+/// Begins a transaction that ends with the patience of whoever waits for it; writers take turns by a lock.
+fn begin(patience: Duration) -> String {
+    let ms = patience.as_millis();
+    format!(
+        "BEGIN; SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}; \
+         SELECT pg_advisory_xact_lock(7525079420411351367)"
+    )
+}
+
 /// What the server says, without what it was asked.
 fn sentence(error: &Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {
@@ -183,7 +199,7 @@ fn fault(error: &Error) -> PortError {
     let Some(state) = error.code() else {
         return unavailable(format!("the connection to the data base is lost: {sentence}"));
     };
-    if *state == SqlState::DISK_FULL || *state == SqlState::PROGRAM_LIMIT_EXCEEDED {
+    if *state == SqlState::DISK_FULL {
         return full(format!("there is no room in the data base: {sentence}"));
     }
     match state.code().get(..2) {

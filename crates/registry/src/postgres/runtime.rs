@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -48,6 +48,12 @@ impl Runtime {
             task.abort();
         }
         result
+    }
+
+    /// Does this beside everything else, and gives it up after a time.
+    pub(super) fn start_within(&self, patience: Duration, future: impl Future<Output = ()> + Send + 'static) {
+        // The clock is the runtime's: it is only known within.
+        self.handle.spawn(async move { tokio::time::timeout(patience, future).await });
     }
 }
 

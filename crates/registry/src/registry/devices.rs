@@ -6,10 +6,10 @@ use hexmq_device::port::{PortError, PortResult};
 use hexmq_device::{Device, DeviceRef, Presence, Secret, is_id};
 
 use super::{
-    Numbers, conflict, doom, invalid, json_cell, numbers_of, read_json, take_numbers, unknown_device,
-    unknown_product,
+    Numbers, conflict, doom, invalid, json_cell, numbers, numbers_of, read_json, take_numbers,
+    unknown_device, unknown_product,
 };
-use crate::driver::{Base, Cell, Row, Session, cells};
+use crate::driver::{Base, Cell, Row, Session, cells, with_rows};
 
 /// As [`read`] reads them, of `devices d`.
 pub(super) const COLUMNS: &str = "d.id, d.name, d.secret, d.password, d.tags, d.disabled, d.created_ms, \
@@ -67,12 +67,12 @@ fn create_bite(session: &mut dyn Session, devices: &[Device]) -> PortResult<Vec<
         .iter()
         .filter_map(|device| products.get(device.product.as_str()).map(|number| (*number, device)))
         .collect();
-    let lines = wanted.iter().map(|(product, device)| cells![*product, &device.id]).collect();
-    let found = session.query_each("SELECT 1 FROM devices WHERE product = $1 AND id = $2", lines)?;
+    let named: Vec<DeviceRef> = wanted.iter().map(|(_, device)| device.reference()).collect();
+    let found = numbers(session, &named.iter().collect::<Vec<_>>())?;
     let mut taken: HashSet<(i64, &str)> = wanted
         .iter()
-        .zip(&found)
-        .filter(|(_, rows)| !rows.rows.is_empty())
+        .zip(found)
+        .filter(|(_, found)| found.is_some())
         .map(|((product, device), _)| (*product, device.id.as_str()))
         .collect();
 
@@ -87,10 +87,12 @@ fn create_bite(session: &mut dyn Session, devices: &[Device]) -> PortResult<Vec<
         });
         results.push(outcome);
     }
-    session.execute_each(
+    with_rows(
+        session,
         "INSERT INTO devices (product, id, number, name, secret, password, tags, disabled, created_ms, \
-         activated_ms, online, since_ms, reason, peer, extra, status) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         activated_ms, online, since_ms, reason, peer, extra, status) VALUES",
+        &[],
+        "",
         lines,
     )?;
     insert_tags(session, tags)?;
@@ -161,8 +163,7 @@ fn tag_lines(product: i64, id: &str, tags: &BTreeMap<String, String>) -> Vec<Vec
 }
 
 fn insert_tags(session: &mut dyn Session, lines: Vec<Vec<Cell>>) -> PortResult<()> {
-    let sql = "INSERT INTO tags (product, name, value, id) VALUES ($1, $2, $3, $4)";
-    session.execute_each(sql, lines).map(drop)
+    with_rows(session, "INSERT INTO tags (product, name, value, id) VALUES", &[], "", lines).map(drop)
 }
 
 fn remove_tags(session: &mut dyn Session, numbers: Numbers, id: &str) -> PortResult<()> {

@@ -7,12 +7,13 @@ mod keys;
 mod products;
 mod query;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hexmq_device::port::{DeviceQuery, Page, PortError, PortErrorKind, PortResult, Registry};
 use hexmq_device::{ApiKey, Device, DeviceRef, Document, Product};
 
-use crate::driver::{Base, Cell, Row, Session, cells, damaged};
+use crate::driver::{Base, Cell, Row, Session, cells, damaged, with_rows};
 
 /// The registry of a data base.
 pub(crate) struct Registered(pub(crate) Arc<Base>);
@@ -124,17 +125,21 @@ pub(crate) fn take_numbers(session: &mut dyn Session, counter: &str, count: usiz
 
 /// The numbers of devices; `None`: there is no such device.
 pub(crate) fn numbers(session: &mut dyn Session, devices: &[&DeviceRef]) -> PortResult<Vec<Option<Numbers>>> {
-    let sql = "SELECT d.product, d.number FROM products p CROSS JOIN devices d \
-               WHERE p.id = $1 AND d.product = p.number AND d.id = $2";
     let lines = devices.iter().map(|device| cells![&device.product, &device.device]).collect();
-    let answers = session.query_each(sql, lines)?;
-    answers
-        .into_iter()
-        .map(|rows| {
-            let Some(mut row) = rows.first() else { return Ok(None) };
-            Ok(Some(Numbers { product: row.integer()?, device: row.integer()? }))
-        })
-        .collect()
+    let rows = with_rows(
+        session,
+        "SELECT k.column1, k.column2, d.product, d.number FROM (VALUES",
+        &["TEXT", "TEXT"],
+        ") AS k CROSS JOIN products p CROSS JOIN devices d \
+         WHERE p.id = k.column1 AND d.product = p.number AND d.id = k.column2",
+        lines,
+    )?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for mut row in rows {
+        let device = DeviceRef::new(row.text()?, row.text()?);
+        found.insert(device, Numbers { product: row.integer()?, device: row.integer()? });
+    }
+    Ok(devices.iter().map(|device| found.get(*device).copied()).collect())
 }
 
 /// The numbers of a device that must be there.

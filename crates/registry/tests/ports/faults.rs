@@ -88,8 +88,7 @@ fn a_server_that_hangs_is_given_up() {
     let Some(mut server) = Server::start() else { return };
     let database = server.open();
     register(&database, &["d"]);
-    let processes = server.processes();
-    server.hold(&processes, true);
+    let held = server.hold();
     refused(database.history.keep(&batch(1, 1)), PortErrorKind::Unavailable, "database_unavailable");
     refused(database.registry.device(&of("d")), PortErrorKind::Unavailable, "database_unavailable");
     refused(
@@ -97,7 +96,7 @@ fn a_server_that_hangs_is_given_up() {
         PortErrorKind::Unavailable,
         "database_unavailable",
     );
-    server.hold(&processes, false);
+    drop(held);
     again(|| database.history.keep(&batch(1, 1)));
     assert_eq!(count_points(&database), 1);
 }

@@ -80,3 +80,31 @@ pub(crate) fn devices_that_are_gone(database: &Database) {
     assert_eq!(counts(database), (1, 0, 0));
     assert_eq!(history.done("inbox").unwrap(), Some(1));
 }
+
+/// What a data base can never take is refused for good, so that nobody tries it for ever; on every one alike.
+pub(crate) fn names_that_are_too_long(database: &Database) {
+    let history = &database.history;
+    register(database, &["d"]);
+    let named = |id: &str| {
+        let mut batch = batch(1, &[("inbox", 1)]);
+        batch.points[0].id = id.to_owned();
+        batch
+    };
+    refused(history.keep(&named(&"x".repeat(1_025))), PortErrorKind::Invalid, "name_too_long");
+    assert_eq!(history.done("inbox").unwrap(), None);
+    // Letters that hardly any data base likes.
+    let id = format!("{}温'\"\\%", "x".repeat(1_000));
+    history.keep(&named(&id)).unwrap();
+    assert_eq!(history.latest(&of("d")).unwrap()[0].id, id);
+    let mut odd = named("nul \0 nul");
+    odd.done[0].1 = 2;
+    // The one letter that PostgreSQL has not becomes another: two names may become one.
+    odd.points.push(point("d", "nul \u{fffd} nul", NOW, Datum::Integer(7)));
+    odd.log[0].meaning = Some("\0".to_owned());
+    history.keep(&odd).unwrap();
+    let latest = history.latest(&of("d")).unwrap();
+    assert_eq!((latest.len(), &latest[0].value), (2, &Datum::Integer(7)));
+    let asked =
+        hexmq_device::port::TimeQuery { ids: Some(vec!["nul \0 nul".to_owned()]), ..query(Some("d")) };
+    assert_eq!(history.points(&asked).unwrap().items.len(), 2);
+}

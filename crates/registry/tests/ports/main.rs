@@ -40,6 +40,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("lines", history::lines),
     ("done", kept_back::done),
     ("all_or_nothing", kept_back::all_or_nothing),
+    ("names_that_are_too_long", kept_back::names_that_are_too_long),
     ("devices_that_are_gone", kept_back::devices_that_are_gone),
     ("sums", summary::sums),
     ("sums_at_the_ends", summary::at_the_ends),

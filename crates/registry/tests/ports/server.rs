@@ -17,6 +17,7 @@ pub(crate) struct Server {
     directory: Directory,
     guard: Option<Guard>,
     databases: u32,
+    fsync: bool,
 }
 
 struct Guard {
@@ -35,12 +36,22 @@ struct User {
 impl Server {
     /// `None`: there is no PostgreSQL on this machine, and that is said.
     pub(crate) fn start() -> Option<Server> {
+        Server::start_with(false)
+    }
+
+    /// As in service, where what is kept is kept when the power goes.
+    #[allow(dead_code, reason = "for the example that measures")]
+    pub(crate) fn start_syncing() -> Option<Server> {
+        Server::start_with(true)
+    }
+
+    fn start_with(fsync: bool) -> Option<Server> {
         let Some(programs) = programs() else {
             println!("SKIPPED: no PostgreSQL server is installed (apt-get install postgresql)");
             return None;
         };
         let directory = Directory::new();
-        let mut server = Server { programs, directory, guard: None, databases: 0 };
+        let mut server = Server { programs, directory, guard: None, databases: 0, fsync };
         if let Some(user) = other_user() {
             std::os::unix::fs::chown(&server.directory.0, Some(user.uid), Some(user.gid)).unwrap();
         }
@@ -73,11 +84,14 @@ impl Server {
         let server = self.programs.join("postgres");
         // The shell that waits is the parent of the server. What it reads ends when the test does.
         let script = format!(
-            "'{}' -D '{}' -k '{}' -c listen_addresses= -c fsync=off -c max_connections=50 -c logging_collector=off \
-             >>'{}' 2>&1 & server=$!; echo $server >'{}'; cat >/dev/null; kill -INT $server 2>/dev/null; wait $server",
+            "'{}' -D '{}' -k '{}' -c listen_addresses= -c fsync={} -c max_connections=50 -c logging_collector=off \
+             >>'{}' 2>&1 & server=$!; echo $server >'{}'; cat >/dev/null; \
+             kill -INT $server 2>/dev/null; kill -CONT $server $(cat /proc/$server/task/$server/children) 2>/dev/null; \
+             wait $server",
             server.display(),
             self.data().display(),
             self.directory.0.display(),
+            if self.fsync { "on" } else { "off" },
             self.directory.0.join("log").display(),
             self.directory.0.join("pid").display(),
         );
@@ -110,7 +124,7 @@ impl Server {
     }
 
     /// The process, while it runs.
-    pub(crate) fn pid(&self) -> i32 {
+    fn pid(&self) -> i32 {
         let text = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         text.lines().next().unwrap().trim().parse().unwrap()
     }
@@ -128,17 +142,15 @@ impl Server {
         }
     }
 
-    /// Keeps it from doing anything, or lets it go on: a machine that hangs.
-    pub(crate) fn hold(&self, processes: &[i32], held: bool) {
-        use rustix::process::{Pid, Signal, kill_process};
-        for pid in processes {
-            kill_process(Pid::from_raw(*pid).unwrap(), if held { Signal::STOP } else { Signal::CONT })
-                .unwrap();
-        }
+    /// Keeps it from doing anything, as a machine that hangs, until what is returned is dropped.
+    pub(crate) fn hold(&self) -> Held {
+        let held = Held(self.processes());
+        held.tell(rustix::process::Signal::STOP);
+        held
     }
 
     /// The server and its children.
-    pub(crate) fn processes(&self) -> Vec<i32> {
+    fn processes(&self) -> Vec<i32> {
         let main = self.pid();
         let path = format!("/proc/{main}/task/{main}/children");
         let children = std::fs::read_to_string(path).unwrap();
@@ -164,6 +176,24 @@ impl Server {
 
     pub(crate) fn open(&mut self) -> Database {
         open(&self.location()).unwrap()
+    }
+}
+
+/// Processes that do nothing.
+pub(crate) struct Held(Vec<i32>);
+
+impl Held {
+    fn tell(&self, signal: rustix::process::Signal) {
+        for pid in self.0.iter().filter_map(|pid| rustix::process::Pid::from_raw(*pid)) {
+            // One that has ended needs not be told.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.tell(rustix::process::Signal::CONT);
     }
 }
 
