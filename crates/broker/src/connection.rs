@@ -1,11 +1,13 @@
 //! A network connection and the stage it has reached. What a stage does not have cannot be used:
 //! there is no session before CONNECT, and no will after the end.
 
+use std::sync::Arc;
+
 use hexmq_session::{AliasesIn, AliasesOut, Mono};
 use hexmq_wire::{Leniency, Version};
 
 use crate::message::MessageId;
-use crate::{Namespace, Peer, Permit, Serial, SessionKey};
+use crate::{DeviceTerms, Manners, Namespace, Peer, Permit, Reach, Serial, SessionKey};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -53,9 +55,8 @@ pub(crate) struct Connected {
     pub(crate) keep_alive_s: u16,
     /// The client's bound for what it receives.
     pub(crate) maximum_packet_size: u32,
-    pub(crate) permit: Permit,
-    /// What only devices have.
-    pub(crate) device: Option<Box<DeviceState>>,
+    /// What few clients have. Small, since there are many connections.
+    pub(crate) special: Option<Box<Special>>,
     /// Request Problem Information was not 0: acknowledgements may say why in words.
     pub(crate) problem_information: bool,
     /// CONNECT had a Session Expiry Interval of 0, which DISCONNECT must not raise.
@@ -63,6 +64,72 @@ pub(crate) struct Connected {
     pub(crate) will: Option<Box<Will>>,
     pub(crate) aliases: Option<Box<Aliases>>,
     pub(crate) authentication: Option<Box<Authentication>>,
+}
+
+/// A permit that is not everybody's, and what goes with it.
+#[derive(Debug)]
+pub(crate) struct Special {
+    permit: Permit,
+    device: DeviceState,
+}
+
+impl Connected {
+    /// Other rights from now on.
+    pub(crate) fn set_permit(&mut self, permit: Permit) {
+        self.leniency = permit.manners().leniency();
+        match &mut self.special {
+            Some(special) => special.permit = permit,
+            None => self.special = Connected::special(permit),
+        }
+    }
+
+    pub(crate) fn special(permit: Permit) -> Option<Box<Special>> {
+        let device = DeviceState::default();
+        (permit != Permit::default()).then(|| Box::new(Special { permit, device }))
+    }
+
+    /// The terms of a device.
+    pub(crate) fn terms(&self) -> Option<&Arc<DeviceTerms>> {
+        self.special.as_ref()?.permit.device.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn terms_mut(&mut self) -> Option<&mut Arc<DeviceTerms>> {
+        self.special.as_mut()?.permit.device.as_mut()
+    }
+
+    /// What a device has beside them.
+    pub(crate) fn device(&self) -> Option<&DeviceState> {
+        self.special.as_ref().filter(|special| special.permit.device.is_some()).map(|special| &special.device)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn device_mut(&mut self) -> Option<&mut DeviceState> {
+        let special = self.special.as_mut().filter(|special| special.permit.device.is_some());
+        special.map(|special| &mut special.device)
+    }
+
+    /// How it is treated.
+    pub(crate) fn manners(&self) -> Manners {
+        self.terms().map_or(Manners::STRICT, |terms| terms.manners)
+    }
+
+    /// See [`Permit::may_publish`].
+    #[inline]
+    pub(crate) fn may_publish(&self, topic: &str) -> Option<Reach> {
+        match &self.special {
+            None => Permit::everybody_may_publish(topic),
+            Some(special) => special.permit.may_publish(topic),
+        }
+    }
+
+    /// See [`Permit::may_subscribe`].
+    pub(crate) fn may_subscribe(&self, filter: &str) -> bool {
+        match &self.special {
+            None => Permit::default().may_subscribe(filter),
+            Some(special) => special.permit.may_subscribe(filter),
+        }
+    }
 }
 
 /// What a connection of a device remembers beside its terms.

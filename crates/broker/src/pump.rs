@@ -60,7 +60,9 @@ impl Residents {
             return false;
         }
         let Some(mut next) = session.queue.pop(&self.messages) else { return false };
-        next.qos = next.qos.min(session.tame.largest_qos);
+        if let Some(tame) = session.tame {
+            next.qos = next.qos.min(tame.largest_qos);
+        }
         self.census.messages_queued -= 1;
         if self.messages.get(next.message).expires_at.is_some_and(|at| at <= now.wall) {
             // [V5 MQTT-3.3.2-5]
@@ -82,7 +84,8 @@ impl Residents {
         now: Now,
         out: &mut impl Sink,
     ) {
-        let no_retain = self.sessions.at(slot).is_some_and(|session| session.tame.no_retain);
+        let tame = self.sessions.at(slot).and_then(|session| session.tame);
+        let no_retain = tame.is_some_and(|tame| tame.no_retain);
         let message = self.messages.get(outgoing.message);
         let payload = message.payload.len();
         let extra = outgoing.extra.as_deref();

@@ -134,7 +134,14 @@ impl Residents {
         out: &mut impl Sink,
     ) -> bool {
         let Some(session) = self.sessions.get(slot, generation) else { return false };
-        let terms = &session.tame.apply(terms);
+        let tamed;
+        let terms = match session.tame {
+            None => terms,
+            Some(tame) => {
+                tamed = tame.apply(terms);
+                &tamed
+            }
+        };
         let ready = session.has_room();
         let Some(conn) = session.conn else {
             if terms.qos != QoS::AtMostOnce {
@@ -343,8 +350,8 @@ impl Residents {
             group: 0,
             token: None,
         };
-        let Some(tame) = self.sessions.at(slot).map(|session| session.tame) else { return };
-        let terms = tame.apply(&terms);
+        let tame = self.sessions.at(slot).and_then(|session| session.tame);
+        let terms = tame.map_or(terms, |tame| tame.apply(&terms));
         self.send_live(conn, slot, &terms, &mut outbound, out);
         self.finish(outbound);
     }

@@ -34,7 +34,8 @@ pub(crate) struct Session {
     pub(crate) stored: Option<Box<Stored>>,
     /// What only few sessions have.
     pub(crate) rare: Option<Box<Rare>>,
-    pub(crate) tame: Tame,
+    /// What its client cannot stand; for nearly all nothing.
+    pub(crate) tame: Option<Tame>,
 }
 
 /// What a client cannot stand, beyond the standard.
@@ -47,9 +48,12 @@ pub(crate) struct Tame {
 }
 
 impl Tame {
-    const STRICT: Tame = Tame { largest_qos: QoS::ExactlyOnce, no_retain: false };
+    /// `None` if the client can stand everything.
+    pub(crate) fn of(largest_qos: QoS, no_retain: bool) -> Option<Tame> {
+        (largest_qos != QoS::ExactlyOnce || no_retain).then_some(Tame { largest_qos, no_retain })
+    }
 
-    #[inline]
+    #[cold]
     pub(crate) fn apply<'a>(self, terms: &Terms<'a>) -> Terms<'a> {
         Terms { qos: terms.qos.min(self.largest_qos), retain: terms.retain && !self.no_retain, ..*terms }
     }
@@ -336,7 +340,7 @@ impl Session {
             queue: Queue::default(),
             stored: None,
             rare: None,
-            tame: Tame::STRICT,
+            tame: None,
         }
     }
 

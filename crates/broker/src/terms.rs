@@ -131,9 +131,14 @@ impl Permit {
     #[inline]
     pub fn may_publish(&self, topic: &str) -> Option<Reach> {
         match &self.device {
-            None => (topic.as_bytes().first() != Some(&b'$')).then_some(Reach::Topics),
+            None => Permit::everybody_may_publish(topic),
             Some(device) => device.may_publish(topic),
         }
+    }
+
+    #[inline]
+    pub(crate) fn everybody_may_publish(topic: &str) -> Option<Reach> {
+        (topic.as_bytes().first() != Some(&b'$')).then_some(Reach::Topics)
     }
 
     /// Whether this filter (without `$share`) may be subscribed to. `$hexmq` is for administrators and those

@@ -80,7 +80,7 @@ impl Shard {
         out: &mut impl Sink,
     ) -> Flow {
         let Some(connected) = self.connected(conn) else { return Flow::Closed };
-        let (slot, zero) = (connected.session, connected.device.is_some() && has_zero_flags(frame));
+        let (slot, zero) = (connected.session, connected.device().is_some() && has_zero_flags(frame));
         if zero && let Some(flow) = self.pubrel_with_zero_flags(conn, slot, ack, now, out) {
             return flow;
         }
@@ -130,14 +130,14 @@ impl Shard {
         now: Now,
         out: &mut impl Sink,
     ) -> Option<Flow> {
-        let manners = self.connected(conn)?.permit.manners();
+        let manners = self.connected(conn)?.manners();
         let session = self.residents.sessions.at(slot)?;
         if session.received.contains(ack.packet_identifier) {
             return None;
         }
         let oldest = manners.pubrel_as_pubcomp.then(|| session.in_flight.awaiting_pubcomp()).flatten()?;
         let connected = self.connected_mut(conn)?;
-        if !std::mem::replace(&mut connected.device.as_mut()?.quirk_told, true)
+        if !std::mem::replace(&mut connected.device_mut()?.quirk_told, true)
             && let Some(SessionKey { namespace, identifier }) = self.key_of(conn)
         {
             let (namespace, client_identifier, quirk) = (*namespace, &**identifier, Quirk::PubrelAsPubcomp);

@@ -185,7 +185,7 @@ impl Shard {
         match answer {
             Answer::Admit { permit, data } => {
                 authentication.step = Reauthentication::Idle;
-                connected.permit = permit;
+                connected.set_permit(permit);
                 self.send_auth(hold.conn, ReasonCode::Success, &method, data.as_deref(), out);
             }
             Answer::Challenge { data } => {

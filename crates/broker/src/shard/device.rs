@@ -10,8 +10,8 @@ use crate::index::Match;
 use crate::layout::Terms;
 use crate::session::Tame;
 use crate::{
-    CloseReason, ConnId, Delivered, Downlink, Message, Namespace, Permit, Reach, Serial, SessionKey,
-    SessionRef, Sink, TopicRule,
+    CloseReason, ConnId, Delivered, Downlink, Message, Namespace, Reach, Serial, SessionKey, SessionRef,
+    Sink, TopicRule,
 };
 
 /// Bytes of a PUBLISH beside topic and payload: fixed header, length of the topic, identifier, properties.
@@ -24,10 +24,10 @@ impl Shard {
     /// How a device is treated from now on, and what it is told first.
     pub(super) fn greet(&mut self, conn: ConnId, slot: u32, now: Now, out: &mut impl Sink) {
         let Some(connected) = self.connected(conn) else { return };
-        let manners = connected.permit.manners();
-        let device = connected.permit.device.clone();
+        let manners = connected.manners();
+        let device = connected.terms().cloned();
         if let Some(session) = self.residents.sessions.at_mut(slot) {
-            session.tame = Tame { largest_qos: manners.largest_qos, no_retain: manners.no_retain };
+            session.tame = Tame::of(manners.largest_qos, manners.no_retain);
         }
         let Some(device) = device else { return };
         if let Some(gap_ms) = manners.packet_gap_ms {
@@ -45,10 +45,10 @@ impl Shard {
         }
     }
 
-    /// Who gets what is published to this topic. Without a platform nothing goes there.
+    /// Who gets what a permit allows to be published. Without a platform nothing goes there.
     #[inline]
-    pub(super) fn reach(&self, permit: &Permit, topic: &str) -> Option<Reach> {
-        match permit.may_publish(topic) {
+    pub(super) fn reach(&self, allowed: Option<Reach>) -> Option<Reach> {
+        match allowed {
             Some(Reach::Platform) if !self.shared.upstairs => None,
             Some(Reach::Both) if !self.shared.upstairs => Some(Reach::Topics),
             reach => reach,
@@ -57,7 +57,25 @@ impl Shard {
 
     /// A message of a device: to the platform, to subscribers, and to those who watch its product.
     #[allow(clippy::too_many_arguments, reason = "a message, whose it is and how far it goes")]
+    #[inline(never)]
     pub(super) fn publish_of_device(
+        &mut self,
+        conn: ConnId,
+        slot: u32,
+        message: &Message<'_>,
+        serial: Option<Serial>,
+        reach: Reach,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Routed {
+        let device = self.connected(conn).and_then(|connected| connected.terms().cloned());
+        let product = device.as_ref().map_or("", |device| &device.product);
+        self.spread(slot, product, message, serial, reach, now, out)
+    }
+
+    /// Gives a message of a device to everybody who is to have it.
+    #[allow(clippy::too_many_arguments, reason = "a message, whose it is and how far it goes")]
+    fn spread(
         &mut self,
         slot: u32,
         product: &str,
@@ -93,7 +111,7 @@ impl Shard {
         if message.retain && reach.is_routed() {
             self.retain(message, &mut serial, out);
         }
-        self.publish_of_device(slot, product, message, serial, reach, now, out);
+        self.spread(slot, product, message, serial, reach, now, out);
     }
 
     /// Sends a message to one session, past the subscription index. Nothing is queued for a session without
@@ -133,8 +151,8 @@ impl Shard {
             return Some(qos);
         }
         let connected = self.connected(conn)?;
-        let implied = connected.permit.device.as_ref()?.subscribed;
-        let left = connected.device.as_ref()?.unsubscribed.iter().any(|filter| fits(filter));
+        let implied = connected.terms()?.subscribed;
+        let left = connected.device()?.unsubscribed.iter().any(|filter| fits(filter));
         (implied && !left).then_some(QoS::ExactlyOnce)
     }
 
@@ -150,9 +168,9 @@ impl Shard {
         let size = downlink.topic.len() + downlink.payload.len() + PUBLISH_OVERHEAD;
         let too_large = size > connected.maximum_packet_size as usize || size > u32::MAX as usize;
         let topics = connected.topics;
-        let device = connected.permit.device.clone();
+        let device = connected.terms().cloned();
         let Some(session) = self.residents.sessions.at(slot) else { return Delivered::Offline };
-        let qos = downlink.qos.min(session.tame.largest_qos);
+        let qos = session.tame.map_or(downlink.qos, |tame| downlink.qos.min(tame.largest_qos));
         let limits = &self.residents.limits;
         let fits = out.output_len(conn) < limits.write_buffer_bytes;
         let at_once = fits && (qos == QoS::AtMostOnce || session.has_room());
@@ -226,7 +244,7 @@ impl Shard {
     pub fn set_rules(&mut self, key: &SessionKey, rules: Vec<TopicRule>) {
         let Some(conn) = self.connection_of(key) else { return };
         let Some(connected) = self.connected_mut(conn) else { return };
-        if let Some(device) = &mut connected.permit.device {
+        if let Some(device) = connected.terms_mut() {
             std::sync::Arc::make_mut(device).rules = rules.into_boxed_slice();
         }
     }
@@ -282,8 +300,8 @@ impl Shard {
     pub(super) fn unsubscribe_implied(&mut self, conn: ConnId, filter: &str) -> bool {
         let most = self.residents.limits.subscriptions_per_session as usize;
         let Some(connected) = self.connected_mut(conn) else { return false };
-        let implied = connected.permit.device.as_ref().is_some_and(|device| device.subscribed);
-        let Some(device) = connected.device.as_mut().filter(|_| implied) else { return false };
+        let implied = connected.terms().is_some_and(|device| device.subscribed);
+        let Some(device) = connected.device_mut().filter(|_| implied) else { return false };
         if device.unsubscribed.len() < most && !device.unsubscribed.iter().any(|known| **known == *filter) {
             device.unsubscribed.push(filter.into());
         }

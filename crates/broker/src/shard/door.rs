@@ -219,7 +219,7 @@ impl Shard {
         now: Now,
         out: &mut impl Sink,
     ) {
-        let will_reach = match connect.will.map(|will| self.reach(&permit, will.topic)) {
+        let will_reach = match connect.will.map(|will| self.reach(permit.may_publish(will.topic))) {
             None => Reach::Topics,
             Some(Some(reach)) => reach,
             Some(None) => {
@@ -372,8 +372,7 @@ impl Shard {
             leniency: permit.manners().leniency(),
             keep_alive_s,
             maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
-            device: permit.device.is_some().then(Box::default),
-            permit,
+            special: Connected::special(permit),
             problem_information: properties.request_problem_information() != Some(0),
             session_ends_with_connection: properties.session_expiry_interval().unwrap_or(0) == 0,
             will,

@@ -30,6 +30,7 @@ const HOPS_MAX: u8 = 3;
 struct Breach(CloseReason, ReasonCode);
 
 impl Shard {
+    #[inline(always)] // It has one caller.
     pub(super) fn publish(
         &mut self,
         conn: ConnId,
@@ -118,8 +119,8 @@ impl Shard {
     ) -> Result<Flow, Breach> {
         let Some(connected) = self.connected(conn) else { return Ok(Flow::Closed) };
         let (slot, version, topics) = (connected.session, connected.version, connected.topics);
-        let reach = self.reach(&connected.permit, topic);
-        let device = connected.permit.device.clone();
+        let reach = self.reach(connected.may_publish(topic));
+        let is_device = connected.device().is_some();
         if reach.is_some_and(Reach::goes_up)
             && let Some(flow) = self.uplink_refused(conn, slot, version, publish, out)
         {
@@ -166,9 +167,9 @@ impl Shard {
             return Ok(self.refuse_for_room(conn, slot, publish, &why, out));
         }
         self.persist_incoming(slot, publish, out);
-        let routed = match device {
-            None => self.route(&message, serial, now, out),
-            Some(device) => self.publish_of_device(slot, &device.product, &message, serial, reach, now, out),
+        let routed = match is_device {
+            false => self.route(&message, serial, now, out),
+            true => self.publish_of_device(conn, slot, &message, serial, reach, now, out),
         };
         let nobody = !routed.matched && version == Version::V5;
         let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };

@@ -38,7 +38,7 @@ impl Shard {
     /// Messages for a client stop at the bound of its output. Answers cannot wait elsewhere: who
     /// lets as many bytes of them pile up on top is not read until it reads.
     #[inline]
-    pub(super) fn choke(&mut self, conn: ConnId, out: &mut impl Sink) -> Flow {
+    fn choke(&mut self, conn: ConnId, out: &mut impl Sink) -> Flow {
         if out.output_len(conn) < self.residents.limits.write_buffer_bytes.saturating_mul(2) {
             return Flow::Continue;
         }
@@ -51,7 +51,8 @@ impl Shard {
     }
 
     /// [V5 U-2.1.2-2, V5 U-3.1.2.10-2, V5 U-3.13-1]
-    pub(super) fn receive_connected(
+    #[inline(always)] // It has one caller.
+    fn receive_connected(
         &mut self,
         conn: ConnId,
         version: Version,
@@ -117,7 +118,7 @@ impl Shard {
     /// Whether a fault that leniency has survived is to be told.
     #[cold]
     fn tells_leniency(&mut self, conn: ConnId) -> bool {
-        let device = self.connected_mut(conn).and_then(|connected| connected.device.as_mut());
+        let device = self.connected_mut(conn).and_then(|connected| connected.device_mut());
         device.is_some_and(|device| !std::mem::replace(&mut device.fault_told, true))
     }
 

@@ -41,7 +41,7 @@ impl Shard {
             let filter = subscription.topic_filter;
             let granted = if self.too_deep(filter) {
                 Err(ReasonCode::TopicFilterInvalid)
-            } else if !self.connected(conn).is_some_and(|who| who.permit.may_subscribe(unshared(filter))) {
+            } else if !self.connected(conn).is_some_and(|who| who.may_subscribe(unshared(filter))) {
                 Err(ReasonCode::NotAuthorized)
             } else {
                 self.grant(conn, slot, &subscription, identifier, out)
@@ -91,9 +91,9 @@ impl Shard {
         let me = self.session_ref(slot);
         let (text, mut options) = (subscription.topic_filter, subscription.options);
         let connected = self.connected_mut(conn).ok_or(ReasonCode::UnspecifiedError)?;
-        options.qos = connected.permit.manners().grant(options.qos);
+        options.qos = connected.manners().grant(options.qos);
         let namespace = connected.topics;
-        if let Some(device) = &mut connected.device {
+        if let Some(device) = connected.device_mut() {
             device.unsubscribed.retain(|filter| **filter != *text);
         }
         let filter = SubscriptionFilter::parse(text).map_err(|_| ReasonCode::TopicFilterInvalid)?;

@@ -133,16 +133,18 @@ impl Shard {
     pub(super) fn hold_uplink(&mut self, conn: ConnId, frame: Frame<'_>, payload: usize, now: Now) {
         self.inboxes.hold = false;
         // It is counted when it is taken.
+        self.residents.census.packets_received -= 1;
+        self.residents.census.bytes_received -= frame.bytes.len() as u64;
         self.residents.census.publish_received -= 1;
         self.residents.census.publish_bytes_received -= payload as u64;
         let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else { return };
         connection.paused = true;
         let Stage::Connected(connected) = &mut connection.stage else { return };
-        let since = match &connected.device {
+        let since = match connected.device() {
             Some(device) => device.held_since.unwrap_or(now.mono),
             None => return,
         };
-        if let Some(device) = &mut connected.device {
+        if let Some(device) = connected.device_mut() {
             device.held = Some(frame.bytes.into());
             device.held_since = Some(since);
         }
@@ -153,7 +155,7 @@ impl Shard {
 
     /// Whether a connection holds a PUBLISH, and since when.
     pub(super) fn holds_uplink(&self, conn: ConnId) -> Option<Mono> {
-        let device = self.connected(conn)?.device.as_ref()?;
+        let device = self.connected(conn)?.device()?;
         device.held.as_ref().and(device.held_since)
     }
 
@@ -174,18 +176,16 @@ impl Shard {
             else {
                 continue;
             };
-            let (version, leniency) = (connected.version, connected.leniency);
-            let Some(device) = &mut connected.device else { continue };
+            let Some(device) = connected.device_mut() else { continue };
             let Some(held) = device.held.take() else { continue };
             device.held_since = None;
             (*paused, *last_heard) = (false, now.mono);
-            self.residents.persisted = false;
-            let flow = self.receive_connected(conn, version, leniency, Frame::new(&held), now, out);
+            let flow = self.receive(conn, Frame::new(&held), now, out);
             if flow == Flow::Closed || self.holds_uplink(conn).is_some() {
                 continue;
             }
-            if self.choke(conn, out) == Flow::Continue
-                && let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation)
+            if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation)
+                && !connection.choked
             {
                 // Whatever else would have it wait says so again at its next packet.
                 connection.paused = false;

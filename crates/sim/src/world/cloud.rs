@@ -175,7 +175,7 @@ impl World {
             }
             return;
         }
-        let again = message.qos == QoS::AtLeastOnce && message.attempts.len() > 1;
+        let again = self.ledger.may_be_late(message);
         let line = (publisher, message.topic.clone(), message.qos);
         self.platform.done.insert(uplink.inbox.clone(), uplink.place);
         self.platform.kept.insert(place, id);

@@ -99,6 +99,8 @@ pub(super) struct Ledger {
     /// Drops told for QoS 1 and 2, by Client Identifier and topic.
     pub(super) drops: BTreeMap<(String, String), u32>,
     pub(super) wills: Vec<WillSeen>,
+    /// The store may be unable to write, and the server refuse what it cannot promise then.
+    pub(super) may_refuse: bool,
     /// When the power failed.
     pub(super) cuts: Vec<u64>,
     /// Sendings of each publisher.
@@ -121,6 +123,10 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Ledger {
+    pub(super) fn new(may_refuse: bool) -> Ledger {
+        Ledger { may_refuse, ..Ledger::default() }
+    }
+
     pub(super) fn sent(&mut self, message: MessageId, wire: usize, at: u64) {
         let publisher = self.messages[message].publisher;
         let counter = self.sendings.entry(publisher).or_default();
@@ -242,13 +248,18 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether a message that comes for the first time may come behind a younger one: what was sent again may
+    /// have been refused the first time.
+    pub(super) fn may_be_late(&self, message: &Message) -> bool {
+        let refused = message.qos == QoS::AtLeastOnce || self.may_refuse || message.goes_up();
+        refused && message.attempts.len() > 1
+    }
+
     /// [V4 MQTT-4.6.0-6, V5 MQTT-4.6.0-6]
     fn in_order(&mut self, id: MessageId, delivery: &Delivery<'_>) -> Result<(), String> {
         let message = &self.messages[id];
         let receipt = self.receipts.get(&(delivery.client, delivery.epoch, id)).copied().unwrap_or_default();
-        if receipt.live + receipt.repeated > 1
-            || (message.qos == QoS::AtLeastOnce && message.attempts.len() > 1)
-        {
+        if receipt.live + receipt.repeated > 1 || self.may_be_late(message) {
             // Not the first time; or it may be a repetition of what came before the subscription,
             // or was dropped.
             return Ok(());

@@ -164,6 +164,7 @@ impl World {
             let shard = Shard::new(ShardId(id), limits.clone(), shared.clone(), now);
             vault::host(shard, &plan, false)
         });
+        let may_refuse = plan.store.is_some_and(|store| store.sync_fails_of > 0);
         let mut world = World {
             seed,
             hosts: hosts.collect(),
@@ -176,7 +177,7 @@ impl World {
             wires: Vec::new(),
             clients: plan.clients.iter().cloned().map(Client::new).collect(),
             moving: BTreeMap::new(),
-            ledger: Ledger::default(),
+            ledger: Ledger::new(may_refuse),
             lengths: Vec::new(),
             reader_saw: BTreeMap::new(),
             told: Vec::new(),

@@ -65,7 +65,8 @@ pub(super) struct Story {
 impl Story {
     /// When the server let it in, whether or not it had said so by then.
     pub(super) fn entered_at(&self) -> Option<u64> {
-        self.gated_at.or(self.accepted_at)
+        // A later SUBACK may have been held back as well.
+        self.gated_at.into_iter().chain(self.accepted_at).min()
     }
 }
 
