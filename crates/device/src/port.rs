@@ -12,6 +12,8 @@ use crate::{
     NewPoint, Offer, Point, Product, SignIn, TopicRule,
 };
 
+pub use crate::rest::{RestRequest, RestResponse, VendorApi};
+
 /// What a call of a port comes to.
 pub type PortResult<T> = Result<T, PortError>;
 
@@ -83,7 +85,7 @@ pub struct PageAsk {
 pub struct DeviceQuery {
     /// Of this product; `None`: of all.
     pub product: Option<String>,
-    /// Whose id or name contains this.
+    /// Whose id or name contains this, in whatever case the letters of ASCII are.
     pub text: Option<String>,
     /// That have this tag, with this value if there is one.
     pub tag: Option<(String, Option<String>)>,
@@ -192,6 +194,11 @@ pub trait Registry: Send + Sync + 'static {
 /// Where points, events, logs and commands are kept.
 pub trait History: Send + Sync + 'static {
     /// Keeps a batch, all of it or nothing. Points and events of devices that are gone are left out.
+    ///
+    /// A batch that names places, none of which is newer than what is kept, was kept before: nothing changes. One
+    /// of whose places some are newer and some are not is refused (`batch_partly_kept`,
+    /// [`PortErrorKind::Conflict`]). So a batch of which it is not known whether it was kept is handed in again
+    /// unchanged, before the next.
     fn keep(&self, batch: &Batch) -> PortResult<()>;
     /// Up to where an inbox is done.
     fn done(&self, inbox: &str) -> PortResult<Option<u64>>;
@@ -199,7 +206,9 @@ pub trait History: Send + Sync + 'static {
     fn latest(&self, device: &DeviceRef) -> PortResult<Vec<Point>>;
     /// Points of a device in order of time, and of arrival where times are equal.
     fn points(&self, query: &TimeQuery) -> PortResult<Page<Point>>;
-    /// Points of a device summarised over stretches of `step_ms`.
+    /// Points of a device summarised over stretches of `step_ms`, by property and time. Stretches of whole hours
+    /// begin at the hour of `from_ms` (so that days can be those of any zone), without one at 1970; others at
+    /// multiples of their length. A stretch without numbers is left out.
     fn summary(&self, query: &TimeQuery, step_ms: i64) -> PortResult<Vec<Bucket>>;
     /// Removes points of a device by property; all if `None`.
     fn delete_points(&self, device: &DeviceRef, id: Option<&str>) -> PortResult<()>;
@@ -481,50 +490,4 @@ pub struct PlatformGauges {
     pub webhooks_delivered: u64,
     /// Webhook deliveries given up.
     pub webhooks_given_up: u64,
-}
-
-/// A request of the vendor's own HTTP API.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RestRequest {
-    /// `GET`, `POST` …
-    pub method: String,
-    /// Without the query.
-    pub path: String,
-    /// Decoded names and values, in order.
-    pub query: Vec<(String, String)>,
-    /// Header names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl RestRequest {
-    /// The first header of this name (lower case).
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The first query parameter of this name.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(parameter, _)| parameter == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// The answer to a [`RestRequest`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestResponse {
-    /// HTTP status.
-    pub status: u16,
-    /// Media type.
-    pub content_type: String,
-    /// Further headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// A vendor's HTTP API: a function from requests to answers over the platform.
-pub trait VendorApi: Send + Sync + 'static {
-    /// The answer; `None` if the path is not of this vendor.
-    fn answer(&self, request: &RestRequest, platform: &dyn Platform) -> Option<RestResponse>;
 }
