@@ -12,7 +12,7 @@ use hexmq_broker::{
     SessionKey, ShardId, TopicRule, claim,
 };
 use hexmq_node::{Authority, Decision, Downlink, Handle, Node, Notice, Setup, Tap, Upstairs};
-use hexmq_transport::{Endpoint, Listener};
+use hexmq_transport::{ListenUrl, Listener};
 use hexmq_wire::{Connect, QoS};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -110,8 +110,8 @@ fn down(handle: &Handle, number: usize, qos: QoS, if_subscribed: bool, token: Op
 }
 
 fn start() -> (Node, String, Receiver<HandedUp>, Receiver<u64>) {
-    let endpoint: Endpoint = "mqtt://127.0.0.1:0".parse().expect("a URL");
-    let listeners = Listener::bind(&endpoint, &[]).expect("bound");
+    let url: ListenUrl = "mqtt://127.0.0.1:0".parse().expect("a URL");
+    let listeners = Listener::bind(&url, &[]).expect("bound");
     let address = listeners[0].url().replace("mqtt://", "");
     let ((uplinks, handed), (acked, tokens)) = (channel(), channel());
     let platform = Platform { uplinks: Mutex::new(uplinks), acked: Mutex::new(acked) };

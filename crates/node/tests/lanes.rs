@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hexmq_broker::{Answer, Event, Limits, Permit, Question, ShardId};
 use hexmq_node::{Authority, Decision, Node, Notice, Setup, Tap};
-use hexmq_transport::{Endpoint, Listener};
+use hexmq_transport::{ListenUrl, Listener};
 
 /// Lets everybody in.
 struct Open;
@@ -77,8 +77,8 @@ fn message(sender: usize, n: usize) -> Vec<u8> {
 
 #[test]
 fn a_lane_far_too_small_loses_nothing() {
-    let endpoint: Endpoint = "mqtt://127.0.0.1:0".parse().expect("a URL");
-    let listeners = Listener::bind(&endpoint, &[]).expect("bound");
+    let url: ListenUrl = "mqtt://127.0.0.1:0".parse().expect("a URL");
+    let listeners = Listener::bind(&url, &[]).expect("bound");
     let address = listeners[0].url().replace("mqtt://", "");
     let count = Arc::new(Count::default());
     let limits = Limits { write_buffer_bytes: 1 << 30, ..Limits::default() };

@@ -219,7 +219,9 @@ fn rule_of(error: &Error) -> LayerRule {
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateRevoked
             | AlertDescription::UnsupportedCertificate
-            | AlertDescription::AccessDenied,
+            | AlertDescription::AccessDenied
+            // A signature that is not the authority's it names.
+            | AlertDescription::DecryptError,
         ) => LayerRule::TlsServerNotTrusted,
         Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => {
             LayerRule::TlsNothingInCommon

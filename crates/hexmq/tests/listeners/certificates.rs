@@ -55,11 +55,11 @@ impl House {
     pub(crate) fn new() -> House {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("house-{}-{}", std::process::id(), MADE.fetch_add(1, Relaxed));
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&name);
         std::fs::create_dir_all(&folder).expect("a folder");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "the house");
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key");
         let authority_der = params.self_signed(&key).expect("an authority").der().clone();
         let house = House { folder, authority: Issuer::new(params, key), authority_der };

@@ -1,7 +1,12 @@
 //! What went wrong under MQTT: in TLS, or in WebSocket.
 
-use super::{Case, Found};
+use super::{Case, Found, Rejected};
 use crate::language::{Text, say, text};
+
+/// Whether the bytes are those of TLS or WebSocket: no CONNECT, and so no password.
+pub(super) fn is_no_mqtt(rejected: &Rejected<'_>) -> bool {
+    rejected.layer.is_some() && rejected.bytes.first() != Some(&0x10)
+}
 
 /// Words for what a layer gave up for.
 pub(super) fn found(case: &Case<'_>) -> Option<Found> {

@@ -72,7 +72,8 @@ struct Found {
 
 /// Judges what was refused. `reveal`: passwords are shown.
 pub fn judge_rejection(rejected: &Rejected<'_>, reveal: bool, language: Language) -> Verdict {
-    let shown = if reveal { rejected.bytes.to_vec() } else { foreign::mask(rejected) };
+    let shown =
+        if reveal || layer::is_no_mqtt(rejected) { rejected.bytes.to_vec() } else { foreign::mask(rejected) };
     let case = Case::new(rejected, &shown, language);
     let found = layer::found(&case)
         .or_else(|| foreign::found(&case))
