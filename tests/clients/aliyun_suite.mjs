@@ -61,12 +61,13 @@ async function start() {
     { stdio: ["ignore", "pipe", fs.openSync(path.join(folder, "server.log"), "w")] },
   );
   const listeners = [];
-  const deadline = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  let isReady = false;
+  AbortSignal.timeout(60_000).addEventListener("abort", () => isReady || child.kill("SIGKILL"));
   for await (const line of readline.createInterface({ input: child.stdout })) {
-    if (line === "ready") break;
+    isReady = line === "ready";
+    if (isReady) break;
     if (line.startsWith("listening ")) listeners.push(line.slice("listening ".length));
   }
-  clearTimeout(deadline);
   const addresses = listeners.map((listener) => listener.split("://"));
   const mqtt = addresses.find(([scheme]) => ["auto", "mqtt"].includes(scheme));
   const https = addresses.filter(([scheme]) => ["http", "device-http"].includes(scheme)).map(([, address]) => address);
@@ -95,7 +96,6 @@ async function until(question, what) {
   while (Date.now() < deadline) {
     last = await question();
     if (last) return last;
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`in ${PATIENCE} ms it did not come: ${what} (last: ${JSON.stringify(last)})`);
 }
@@ -103,11 +103,9 @@ async function until(question, what) {
 /** The first call of a callback. */
 function called(what, begin) {
   return new Promise((resolve, reject) => {
-    const deadline = setTimeout(() => reject(new Error(`${what} was not called in ${PATIENCE} ms`)), PATIENCE);
-    begin((...values) => {
-      clearTimeout(deadline);
-      resolve(values.length > 1 ? values : values[0]);
-    });
+    const late = () => reject(new Error(`${what} was not called in ${PATIENCE} ms`));
+    AbortSignal.timeout(PATIENCE).addEventListener("abort", late);
+    begin((...values) => resolve(values.length > 1 ? values : values[0]));
   });
 }
 
@@ -327,8 +325,11 @@ async function registration() {
   } finally {
     device.end(true);
   }
-  const again = await called("register", (done) => iot.register(triple, done));
-  assert.equal(again.code, 6289, JSON.stringify(again.message ?? again));
+  // Once it is known to have been here, its secret is not told again.
+  await until(async () => {
+    const again = await called("register", (done) => iot.register(triple, done));
+    return again.code === 6289;
+  }, "6289 for a device that was here");
   const wrong = await called("register", (done) => iot.register({ ...triple, productSecret: "x" }, done));
   assert.notEqual(wrong.code, 200);
 }
@@ -394,9 +395,11 @@ let failed = 0;
 const wanted = process.argv.slice(2);
 for (const [name, run] of cases) {
   if (wanted.length && !wanted.some((word) => name.includes(word))) continue;
-  const deadline = new Promise((_, reject) =>
-    setTimeout(() => reject(new Error("the case takes too long")), 60_000).unref(),
-  );
+  const deadline = new Promise((_, reject) => {
+    AbortSignal.timeout(60_000).addEventListener("abort", () => reject(new Error("the case takes too long")));
+  });
+  // What comes after the case's end is nobody's.
+  deadline.catch(() => {});
   try {
     await Promise.race([run(), deadline]);
     passed += 1;
@@ -407,9 +410,8 @@ for (const [name, run] of cases) {
   }
 }
 server.child.kill("SIGTERM");
-const stopping = setTimeout(() => server.child.kill("SIGKILL"), 30_000);
+AbortSignal.timeout(30_000).addEventListener("abort", () => server.child.kill("SIGKILL"));
 if (server.child.exitCode === null) await new Promise((resolve) => server.child.on("exit", resolve));
-clearTimeout(stopping);
 fs.rmSync(folder, { recursive: true, force: true });
 console.log(`Aliyun's libraries (Node): ${passed} passed, ${failed} failed`);
 process.exit(failed || !passed ? 1 : 0);

@@ -100,6 +100,10 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+# Somebody has got an acknowledgement.
+news = threading.Condition()
+
+
 class Sender(threading.Thread):
     """A device that publishes numbered points, and remembers which were acknowledged."""
 
@@ -146,7 +150,9 @@ class Sender(threading.Thread):
                     raw.send(b"\xc0\x00")
                     continue
                 if first == 0x40:
-                    self.acknowledged.add(waiting.pop(struct.unpack(">H", body[:2])[0]))
+                    with news:
+                        self.acknowledged.add(waiting.pop(struct.unpack(">H", body[:2])[0]))
+                        news.notify_all()
 
     def stop(self):
         self.until = time.monotonic() + PATIENCE
@@ -165,12 +171,14 @@ def fleet(server):
 
 def progress(senders, more=200):
     """All devices together get so many further acknowledgements."""
-    begun = sum(len(sender.acknowledged) for sender in senders)
-    until(
-        lambda: sum(len(sender.acknowledged) for sender in senders) >= begun + more,
-        f"{more} further acknowledgements after {begun}",
-        60,
-    )
+
+    def count():
+        return sum(len(sender.acknowledged) for sender in senders)
+
+    with news:
+        begun = count()
+        if not news.wait_for(lambda: count() >= begun + more, 60):
+            raise AssertionError(f"of {more} further acknowledgements after {begun} only {count() - begun} came")
 
 
 def exactly_once(server, senders):
