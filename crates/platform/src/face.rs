@@ -280,7 +280,7 @@ impl Platform for Cloud {
             uplinks: read(&core.counts.uplinks),
             uplinks_refused: read(&core.counts.uplinks_refused),
             points: read(&core.counts.points),
-            backlog: (core.intake.waiting() + core.keeper.backlog()) as u64,
+            backlog: core.intake.waiting() + core.keeper.backlog() as u64,
             keep_failures: read(&core.counts.keep_failures),
             database_away: u64::from(core.counts.database_away.load(Ordering::Relaxed)),
             commands_answered: read(&core.counts.answered),

@@ -1,6 +1,6 @@
 //! Uplinks on their way from the shards to what they mean.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,8 +11,12 @@ use crate::core::{Core, count, lock};
 use crate::keeper::Effects;
 
 /// Lanes of uplinks; those of one inbox stay in order because they stay in one lane.
+///
+/// A shard has one inbox at a time, but after a restart there are older ones: an inbox that is new here is read after
+/// everything that came before it, in whatever lane, so that the uplinks of a device stay in order.
 pub(crate) struct Intake {
     lanes: Vec<Lane>,
+    known: Mutex<HashSet<Arc<str>>>,
 }
 
 #[derive(Default)]
@@ -24,24 +28,35 @@ struct Lane {
 #[derive(Default)]
 struct Waiting {
     /// Bounded by what the shards hand up before they hear that it is done.
-    uplinks: VecDeque<Handed>,
-    /// Some have been taken and are not read yet.
-    busy: bool,
+    items: VecDeque<Item>,
+    /// Uplinks that ever came, and that were ever read.
+    came: u64,
+    read: u64,
     stops: bool,
+}
+
+enum Item {
+    Uplink(Handed),
+    /// What follows is read when each lane has read so many.
+    After(Vec<u64>),
 }
 
 impl Intake {
     pub(crate) fn new(lanes: usize) -> Intake {
-        Intake { lanes: (0..lanes.max(1)).map(|_| Lane::default()).collect() }
+        Intake { lanes: (0..lanes.max(1)).map(|_| Lane::default()).collect(), known: Mutex::default() }
     }
 
     pub(crate) fn lanes(&self) -> usize {
         self.lanes.len()
     }
 
-    /// Uplinks that nobody has read yet.
-    pub(crate) fn waiting(&self) -> usize {
-        self.lanes.iter().map(|lane| lock(&lane.waiting).uplinks.len()).sum()
+    /// Uplinks that are not read yet.
+    pub(crate) fn waiting(&self) -> u64 {
+        let waits = |lane: &Lane| {
+            let waiting = lock(&lane.waiting);
+            waiting.came.saturating_sub(waiting.read)
+        };
+        self.lanes.iter().map(waits).sum()
     }
 
     pub(crate) fn stop(&self) {
@@ -51,37 +66,57 @@ impl Intake {
         }
     }
 
+    fn push(&self, uplink: Handed) {
+        let at = self.lane_of(&uplink.inbox);
+        let Some(lane) = self.lanes.get(at) else { return };
+        let after = {
+            let mut known = lock(&self.known);
+            let is_new = known.insert(Arc::clone(&uplink.inbox));
+            // Not its own lane: what came before it there is before it anyway.
+            let came = |(lane, other): (usize, &Lane)| if lane == at { 0 } else { lock(&other.waiting).came };
+            is_new.then(|| self.lanes.iter().enumerate().map(came).collect::<Vec<_>>())
+        };
+        let mut waiting = lock(&lane.waiting);
+        waiting.items.extend(after.map(Item::After));
+        waiting.items.push_back(Item::Uplink(uplink));
+        waiting.came += 1;
+        drop(waiting);
+        lane.wake.notify_all();
+    }
+
+    fn lane_of(&self, inbox: &str) -> usize {
+        let mut hasher = DefaultHasher::new();
+        inbox.hash(&mut hasher);
+        usize::try_from(hasher.finish() % self.lanes.len().max(1) as u64).unwrap_or(0)
+    }
+
     fn has_stopped(&self, lane: usize) -> bool {
         self.lanes.get(lane).is_none_or(|lane| lock(&lane.waiting).stops)
     }
 
-    fn lane_of(&self, inbox: &str) -> Option<&Lane> {
-        let mut hasher = DefaultHasher::new();
-        inbox.hash(&mut hasher);
-        let at = hasher.finish() % self.lanes.len() as u64;
-        self.lanes.get(usize::try_from(at).unwrap_or(0))
-    }
-
     /// Everything that waits in a lane; `None` when it is over.
-    fn take(&self, lane: usize) -> Option<VecDeque<Handed>> {
+    fn take(&self, lane: usize) -> Option<VecDeque<Item>> {
         let lane = self.lanes.get(lane)?;
-        let mut waiting = lock(&lane.waiting);
-        waiting.busy = false;
-        let idle = |waiting: &mut Waiting| waiting.uplinks.is_empty() && !waiting.stops;
-        let mut waiting = lane.wake.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
+        let idle = |waiting: &mut Waiting| waiting.items.is_empty() && !waiting.stops;
+        let waited = lane.wake.wait_while(lock(&lane.waiting), idle);
+        let mut waiting = waited.unwrap_or_else(PoisonError::into_inner);
         // What is not read at the end is handed up again after the next start.
-        if waiting.stops {
-            return None;
-        }
-        waiting.busy = true;
-        Some(std::mem::take(&mut waiting.uplinks))
+        if waiting.stops { None } else { Some(std::mem::take(&mut waiting.items)) }
     }
 
-    /// Whether everything is read.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.lanes.iter().all(|lane| {
-            let waiting = lock(&lane.waiting);
-            waiting.uplinks.is_empty() && !waiting.busy
+    fn has_read(&self, lane: usize) {
+        if let Some(lane) = self.lanes.get(lane) {
+            lock(&lane.waiting).read += 1;
+            lane.wake.notify_all();
+        }
+    }
+
+    /// Waits until each lane has read so many; false if the platform stops before.
+    fn wait_for(&self, counts: &[u64]) -> bool {
+        self.lanes.iter().zip(counts).all(|(lane, count)| {
+            let is_behind = |waiting: &mut Waiting| waiting.read < *count && !waiting.stops;
+            let waited = lane.wake.wait_while(lock(&lane.waiting), is_behind);
+            !waited.unwrap_or_else(PoisonError::into_inner).stops
         })
     }
 }
@@ -89,24 +124,25 @@ impl Intake {
 impl Core {
     pub(crate) fn take_uplinks(&self, uplinks: Vec<Handed>) {
         count(&self.counts.uplinks, uplinks.len());
-        for uplink in uplinks {
-            if let Some(lane) = self.intake.lane_of(&uplink.inbox) {
-                lock(&lane.waiting).uplinks.push_back(uplink);
-                lane.wake.notify_one();
-            }
-        }
+        uplinks.into_iter().for_each(|uplink| self.intake.push(uplink));
     }
 
     /// The life of a thread that reads uplinks.
     pub(crate) fn read_uplinks(self: &Arc<Self>, lane: usize) {
         let mut places = Places::default();
-        while let Some(uplinks) = self.intake.take(lane) {
-            for uplink in uplinks {
+        while let Some(items) = self.intake.take(lane) {
+            for item in items {
+                let uplink = match item {
+                    Item::Uplink(uplink) => uplink,
+                    Item::After(counts) if self.intake.wait_for(&counts) => continue,
+                    Item::After(_) => return,
+                };
                 match places.is_new(self, lane, &uplink) {
                     Some(true) => self.read_uplink(&uplink, &|| self.intake.has_stopped(lane)),
                     Some(false) => self.done_already(&uplink, &places),
                     None => return,
                 }
+                self.intake.has_read(lane);
                 if self.intake.has_stopped(lane) {
                     return;
                 }

@@ -211,7 +211,7 @@ impl Core {
     pub(crate) fn settles_within(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         loop {
-            let is_settled = self.intake.is_idle() && self.keeper.is_idle();
+            let is_settled = (self.intake.waiting() == 0) && self.keeper.is_idle();
             if is_settled || Instant::now() >= until {
                 return is_settled;
             }

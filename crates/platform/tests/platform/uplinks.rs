@@ -85,6 +85,28 @@ fn a_place_is_kept_once_whatever_is_handed_up_again() {
     assert_eq!(next.cloud.latest(&device).unwrap()[0].value, Datum::Integer(7));
 }
 
+/// After a restart a shard has older inboxes and a new one: whatever lanes they are read in, order is kept.
+#[test]
+fn an_inbox_is_read_after_those_that_came_before_it() {
+    let world = World::new();
+    let (number, device) = world.plain();
+    let mut count = 0;
+    for inbox in 0..20 {
+        let uplinks = (1..=25).map(|place| {
+            count += 1;
+            let body = json!({"n": count}).to_string();
+            let handed = world.handed(place, number, "d", "devices/d/properties", body.as_bytes());
+            hexmq_platform::Handed { inbox: format!("inbox-{inbox}").into(), ..handed }
+        });
+        world.cloud.uplinks(uplinks.collect());
+    }
+    world.settle();
+    let kept =
+        world.store.look(|store| store.points.iter().map(|point| point.value.clone()).collect::<Vec<_>>());
+    assert_eq!(kept, (1..=500).map(Datum::Integer).collect::<Vec<_>>());
+    assert_eq!(world.cloud.latest(&device).unwrap()[0].value, Datum::Integer(500));
+}
+
 #[test]
 fn a_value_no_data_base_takes_is_given_up_alone() {
     let world = World::new();
