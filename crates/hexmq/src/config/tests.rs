@@ -102,7 +102,7 @@ fn an_unknown_key_is_refused_with_line_and_nearest_name() {
     assert!(error.contains("did you mean `connect_timeout`?"), "{error}");
     let error = refused("[[listner]]\nurl = \"mqtt://h\"");
     assert!(error.contains("did you mean `listener`?"), "{error}");
-    assert!(refused("zzz = 1").contains("known keys: listen, http"));
+    assert!(refused("zzz = 1").contains("known keys: listen, tls_cert"));
 }
 
 #[test]
