@@ -8,6 +8,7 @@
 //! that is read keeps its place, so that a person can be shown the very byte. No I/O, no clock, and no name of
 //! a vendor but in [`DialectName`].
 
+mod ask;
 mod datum;
 mod dialect;
 mod fleet;
@@ -17,25 +18,28 @@ pub mod life;
 pub mod mac;
 pub mod model;
 mod order;
+mod outcome;
 mod plain;
 pub mod port;
+mod rest;
 pub mod shadow;
 mod span;
 mod time;
 mod value;
 
+pub use ask::{Answered, Ask, NewEvent, NewPoint, Receipt, Request, ShadowAsk, SubDevice, SubSign};
 pub use datum::Datum;
 pub use dialect::{
-    Admission, Answered, Ask, Desired, Diagnosis, Dialect, Downlink, Ingredient, Manners, ModelFault,
-    ModelFaultKind, NewEvent, NewPoint, Offer, Order, OrderError, Outcome, Problem, ProblemKind, Reach,
-    Receipt, Refused, RefusedCode, Registration, RegistrationStyle, Request, Shadow, ShadowAsk, SignIn,
-    SubDevice, SubSign, TopicRule, Understood, Uplink, UplinkError,
+    Admission, Diagnosis, Dialect, Ingredient, Manners, Reach, Refused, RefusedCode, Registration,
+    RegistrationStyle, SignIn, TopicRule, Understood, Uplink, UplinkError,
 };
 pub use fleet::{Device, DeviceRef, DialectName, Presence, Product, Quirk, Secret, Validation, is_id};
 pub use kept::{
     ApiKey, Batch, Command, CommandState, Direction, Document, Event, LOG_BYTES_MAX, LogLine, Point,
     PresenceChange, Scope,
 };
+pub use order::{Downlink, Order, OrderError};
+pub use outcome::{Desired, ModelFault, ModelFaultKind, Offer, Outcome, Problem, ProblemKind, Shadow};
 pub use plain::Plain;
 pub use shadow::DesiredValues;
 pub use span::Span;

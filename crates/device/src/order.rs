@@ -1,8 +1,75 @@
-//! Orders as JSON: how a command is kept, shown, and read again when it is sent later.
+//! What devices are told; and orders as JSON: how a command is kept, shown, and read again when it is sent later.
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::{DeviceRef, Offer, Order, Shadow, mac};
+use crate::{DeviceRef, Offer, Shadow, mac};
+
+/// Something a device is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Bytes as they are.
+    Raw(Vec<u8>),
+    /// Properties to set, by name.
+    Set(Json),
+    /// Properties to read.
+    Get(Vec<String>),
+    /// A service to call.
+    Invoke {
+        /// Service identifier.
+        service: String,
+        /// Its inputs.
+        params: Json,
+        /// The answer is waited for: the dialect's synchronous form, if it has one.
+        sync: bool,
+    },
+    /// The shadow has desired values for it.
+    Shadow(Shadow),
+    /// A message on a topic.
+    Publish {
+        /// Topic name.
+        topic: String,
+        /// Application message.
+        payload: Vec<u8>,
+        /// 0, 1 or 2.
+        qos: u8,
+    },
+    /// Firmware to fetch.
+    Firmware(Offer),
+    /// A configuration to fetch.
+    Config(Offer),
+    /// Devices are to be bound to it.
+    TopologyNotify(Vec<DeviceRef>),
+    /// Devices behind it were bound (0), unbound (1), enabled (2) or disabled (8).
+    TopologyChange(u8, Vec<DeviceRef>),
+    /// It is enabled, disabled or deleted: `enable`, `disable`, `delete`.
+    Lifecycle(&'static str),
+}
+
+/// A dialect has no way to say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderError {
+    /// Stable name.
+    pub code: &'static str,
+    /// In a sentence, with what to do.
+    pub message: String,
+}
+
+/// A message to a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Downlink {
+    /// Topic name.
+    pub topic: String,
+    /// Application message.
+    pub payload: Vec<u8>,
+    /// 0, 1 or 2.
+    pub qos: u8,
+    /// It is sent only if a subscription of the device matches (or it counts as subscribed).
+    pub if_subscribed: bool,
+    /// What an answer will carry to find its order.
+    pub correlation: Option<String>,
+    /// For the device's log.
+    pub meaning: String,
+}
 
 /// The service names that mean properties.
 const SET: &str = "set";
