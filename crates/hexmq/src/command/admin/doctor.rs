@@ -114,9 +114,11 @@ fn offline(args: &Args, bytes: Option<&[u8]>) -> Result<Value, Trouble> {
     let dialects: [&dyn Dialect; 4] = [&Aliyun, &OnenetToken, &Onenet, &Plain];
     let wanted =
         |dialect: &&dyn Dialect| args.dialect.is_none_or(|wanted| wanted.name() == dialect.name().name());
-    let claimed =
-        dialects.into_iter().filter(wanted).find_map(|dialect| Some((dialect, dialect.claim(&said)?)));
-    let Some((dialect, claim)) = claimed else {
+    let known: Vec<&dyn Dialect> = dialects.into_iter().filter(wanted).collect();
+    // What has the form of a cloud's strings is that cloud's, even if something in it is wrong.
+    let dialect = known.iter().find(|dialect| dialect.recognises(&said));
+    let Some(dialect) = dialect.or_else(|| known.iter().find(|dialect| dialect.claim(&said).is_some()))
+    else {
         let why = "client identifier and user name are not built as that cloud's devices build them";
         return Err(Trouble::new(
             "the three strings name no product and device",
@@ -126,8 +128,9 @@ fn offline(args: &Args, bytes: Option<&[u8]>) -> Result<Value, Trouble> {
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let now_ms = i64::try_from(now).unwrap_or(i64::MAX);
-    let (product, device) = registered(args, dialect.name(), &claim);
-    Ok(shown(dialect.diagnose(&said, Some(&product), Some(&device), now_ms)))
+    let named = dialect.claim(&said).map(|claim| registered(args, dialect.name(), &claim));
+    let (product, device) = named.unzip();
+    Ok(shown(dialect.diagnose(&said, product.as_ref(), device.as_ref(), now_ms)))
 }
 
 /// Product and device as they would have to be registered.
