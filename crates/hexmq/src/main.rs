@@ -23,7 +23,8 @@ enum Command {
     Bench(command::bench::Args),
     Build(Box<command::build::Args>),
     Capture(Box<command::capture::Args>),
-    Command(command::admin::order::Args),
+    #[command(name = "command")]
+    Order(command::admin::order::Args),
     Data(command::admin::data::Args),
     Device(command::admin::device::Args),
     Diff(command::diff::Args),
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
         Some(Command::Bench(args)) => command::bench::run(&args),
         Some(Command::Build(args)) => command::build::run(&args),
         Some(Command::Capture(args)) => command::capture::run(&args),
-        Some(Command::Command(args)) => command::admin::order::run(&args),
+        Some(Command::Order(args)) => command::admin::order::run(&args),
         Some(Command::Data(args)) => command::admin::data::run(&args),
         Some(Command::Device(args)) => command::admin::device::run(&args),
         Some(Command::Diff(args)) => command::diff::run(&args),

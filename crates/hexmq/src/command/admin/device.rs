@@ -1,6 +1,6 @@
 //! `hexmq device`: devices, one by one and many at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
@@ -272,7 +272,7 @@ fn log(mut items: Vec<Value>) {
 fn import(
     api: &Api,
     product: &str,
-    file: &PathBuf,
+    file: &Path,
     format: Option<Form>,
     skip: bool,
     json: bool,
