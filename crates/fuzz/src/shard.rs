@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use hexmq_broker::{
-    Answer, Batch, CloseReason, ConnId, Event, Flow, HoldId, Limits, Lost, Partial, Peer, Permit, Question,
-    Shard, ShardId, Shared, Sink,
+    Answer, Batch, CloseReason, ConnId, DeviceTerms, Downlink, Event, Flow, Greeting, HandedUp, HoldId,
+    Limits, Lost, Manners, Namespace, Partial, Peer, Permit, Question, Reach, SessionKey, Shard, ShardId,
+    Shared, Sink, TopicRule, claim,
 };
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{
-    ControlPacket, Frame, FrameError, FrameStatus, Leniency, NoTrace, PacketType, Version, decode, scan_frame,
+    Connect, ControlPacket, Frame, FrameError, FrameStatus, Leniency, NoTrace, PacketType, QoS, Version,
+    decode, scan_frame,
 };
 
 use crate::bytes::Bytes;
@@ -37,8 +39,10 @@ struct Link {
 #[derive(Default)]
 struct World {
     links: Vec<Link>,
-    /// And whether a step of an enhanced authentication is asked for.
-    questions: Vec<(HoldId, bool)>,
+    /// And whether a step of an enhanced authentication is asked for, and what whoever asks may do.
+    questions: Vec<(HoldId, bool, Permit)>,
+    /// Handed up and not done.
+    uplinks: Vec<HandedUp>,
     answer_later: bool,
     nowhere: Vec<u8>,
 }
@@ -89,18 +93,52 @@ impl Sink for World {
         false
     }
 
+    fn claim(&self, connect: &Connect<'_>) -> Option<SessionKey> {
+        let plain = claim(connect)?;
+        let namespace = Namespace(u32::from(connect.user_name.is_some()));
+        Some(SessionKey { namespace, ..plain })
+    }
+
+    fn hand_up(&mut self, uplink: HandedUp) {
+        self.uplinks.push(uplink);
+    }
+
     fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer> {
+        let permit = permit_of(&question);
         if self.answer_later {
-            self.questions.push((hold, matches!(question, Question::Authenticate { .. })));
+            self.questions.push((hold, matches!(question, Question::Authenticate { .. }), permit));
             return None;
         }
-        Some(Answer::Admit { permit: Permit::default(), data: None })
+        Some(Answer::Admit { permit, data: None })
     }
 
     fn tell(&mut self, event: Event<'_>) {
         // What a log would do.
         assert!(!event.to_string().is_empty() && !event.name().is_empty());
     }
+}
+
+/// Who has a User Name is a device whose firmware has every quirk.
+fn permit_of(question: &Question<'_>) -> Permit {
+    let is_device = matches!(question, Question::WhoIs { key, .. } if key.namespace != Namespace::PLAIN);
+    let rule =
+        |filter: &str, reach| TopicRule { filter: filter.into(), publish: true, subscribe: true, reach };
+    let manners = Manners {
+        zero_flags: true,
+        pubrel_as_pubcomp: true,
+        packet_gap_ms: Some(1),
+        no_retain: true,
+        largest_qos: QoS::ExactlyOnce,
+        grants_qos_1: true,
+    };
+    let terms = DeviceTerms {
+        product: "p".into(),
+        rules: Box::new([rule("a", Reach::Platform), rule("a/#", Reach::Both), rule("#", Reach::Topics)]),
+        manners,
+        subscribed: true,
+        greeting: Box::new([Greeting { topic: "a".into(), payload: Box::from(*b"hello") }]),
+    };
+    Permit { device: is_device.then(|| Arc::new(terms)), ..Permit::default() }
 }
 
 /// Small bounds, so that all are reached.
@@ -118,6 +156,8 @@ fn limits() -> Limits {
         topic_depth: 4,
         session_expiry_max_s: Some(100),
         handout_budget: 2,
+        uplink_queue_messages: 3,
+        uplink_window_messages: 2,
         ..Limits::default()
     }
 }
@@ -132,13 +172,13 @@ impl Play {
     fn new() -> Play {
         let now = Now { mono: Mono(1_000), wall: Wall(1_700_000_000_000) };
         let limits = limits();
-        let shared = Arc::new(Shared::new(1, &limits, 7, now));
+        let shared = Arc::new(Shared::new(1, &limits, 7, now).with_upstairs());
         let shard = Shard::new(ShardId(0), Arc::new(limits), shared, now);
         Play { shard, world: World::default(), now }
     }
 
     fn step(&mut self, bytes: &mut Bytes<'_>) {
-        match bytes.below(12) {
+        match bytes.below(14) {
             0 => self.open(),
             1 => self.world.answer_later = bytes.flag(),
             2 => self.pass(bytes),
@@ -147,9 +187,37 @@ impl Play {
             5 => {
                 self.shard.work(self.now, &mut self.world);
             }
+            6 => self.done(bytes),
+            7 => self.send_down(bytes),
             _ => self.send(bytes),
         }
         self.look();
+    }
+
+    /// The platform has done with some of what it was handed.
+    fn done(&mut self, bytes: &mut Bytes<'_>) {
+        let count = bytes.below(self.world.uplinks.len() + 1);
+        let last = self.world.uplinks.drain(..count).next_back();
+        if let Some(HandedUp { inbox, place, .. }) = last {
+            self.shard.uplinks_done(&inbox, place, self.now, &mut self.world);
+        }
+    }
+
+    /// The platform sends a message to whoever has the shortest name.
+    fn send_down(&mut self, bytes: &mut Bytes<'_>) {
+        let namespace = Namespace(u32::from(bytes.flag()));
+        let key = SessionKey { namespace, identifier: bytes.one_of(&["a", "b", "c"]).into() };
+        let downlink = Downlink {
+            topic: bytes.one_of(&["a", "a/b", "$x"]),
+            payload: b"go",
+            qos: bytes.one_of(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]),
+            if_subscribed: bytes.flag(),
+            token: Some(1),
+        };
+        self.shard.downlink(&key, &downlink, self.now, &mut self.world);
+        if bytes.below(8) == 0 {
+            self.shard.disconnect_session(&key, bytes.flag(), self.now, &mut self.world);
+        }
     }
 
     fn open(&mut self) {
@@ -188,11 +256,11 @@ impl Play {
         if self.world.questions.is_empty() {
             return;
         }
-        let (hold, steps) = self.world.questions.remove(bytes.below(self.world.questions.len()));
+        let (hold, steps, permit) = self.world.questions.remove(bytes.below(self.world.questions.len()));
         let answer = if bytes.flag() && steps {
             Answer::Challenge { data: Box::from(*b"?") }
         } else {
-            Answer::Admit { permit: Permit { admin: bytes.flag(), ..Permit::default() }, data: None }
+            Answer::Admit { permit: Permit { admin: bytes.flag(), ..permit }, data: None }
         };
         self.shard.answered(hold, answer, self.now, &mut self.world);
     }

@@ -1,6 +1,6 @@
 //! One network connection as the loop sees it.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use hexmq_broker::{CloseReason, ConnId, Partial, Peer};
 use hexmq_session::Mono;
@@ -195,6 +195,17 @@ impl Link {
         self.flags.paced = false;
         if let Some(outbox) = &mut self.outbox {
             outbox.packet_end = 0;
+        }
+    }
+
+    /// Reads away what the peer has sent, in a few bounded bites.
+    pub(crate) fn discard(&mut self) {
+        let mut bin = [0_u8; 4096];
+        for _ in 0..16 {
+            match self.stream.read(&mut bin) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
         }
     }
 

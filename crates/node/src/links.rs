@@ -260,7 +260,7 @@ impl Links {
         // it has not read yet: say that nothing more comes, and read what is there.
         let says_goodbye = link.flags.goodbye || link.stream.has_layers();
         if says_goodbye && !link.flags.broken && link.stream.shutdown_write().is_ok() {
-            discard(&mut link);
+            link.discard();
         }
         self.outside.connections.fetch_sub(1, Relaxed);
     }
@@ -333,18 +333,6 @@ impl Links {
 
     pub(crate) fn outside(&self) -> &Outside {
         &self.outside
-    }
-}
-
-/// Reads away what the peer has sent, in a few bounded bites.
-fn discard(link: &mut Link) {
-    use std::io::Read;
-    let mut bin = [0_u8; 4096];
-    for _ in 0..16 {
-        match link.stream.read(&mut bin) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
     }
 }
 
