@@ -89,13 +89,13 @@ impl Walk {
         }))
     }
 
-    /// The condition on `at_ms` and `sequence`, with the three placeholders from this one on.
+    /// The condition on `at_ms` and `sequence`, with the three parameters from this one on.
     pub(crate) fn condition(&self, first: usize) -> String {
         let (beyond, until) = if self.newest_first { ("<", ">=") } else { (">", "<=") };
         format!("(at_ms, sequence) {beyond} (${first}, ${}) AND at_ms {until} ${}", first + 1, first + 2)
     }
 
-    /// What stands for its placeholders.
+    /// What stands for its parameters.
     pub(crate) fn cells(&self) -> Vec<Cell> {
         cells![self.start.at_ms, self.start.sequence, self.end_ms]
     }

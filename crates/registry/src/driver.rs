@@ -1,5 +1,5 @@
 //! What a data base is to the statements of this crate: cells, rows, and a transaction that is done whole or
-//! not at all. Both drivers take the same SQL with placeholders `$1` …; every call ends by its deadline.
+//! not at all. Both drivers take the same SQL with parameters `$1` …; every call ends by its deadline.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// [`Rows::cut`]. The first row of each line is given in any case.
 pub(crate) const ANSWER_BYTES_MAX: usize = 16 << 20;
 
-/// A value in a row or in the place of a placeholder.
+/// A value in a row or in the place of a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
     Null,
@@ -225,7 +225,7 @@ pub(crate) fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// A statement that names several rows, once for as many lines as it takes at once: `before`, a list of
-/// `(…), (…)` with a placeholder for each cell, `after`. `casts`: the types of the cells, where the statement
+/// `(…), (…)` with a parameter for each cell, `after`. `casts`: the types of the cells, where the statement
 /// does not give them. Lines have all the same number of cells.
 ///
 /// There are few lengths, so that statements stay prepared.

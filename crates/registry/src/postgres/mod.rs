@@ -32,8 +32,12 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What every connection begins with, in milliseconds: the server gives up as well what its client has given up.
+/// Every statement here is a walk along an index; before a table has been counted, the server takes it for small
+/// and would rather read and sort all of it.
 const MANNERS: &str = "SET statement_timeout = 5000; SET idle_in_transaction_session_timeout = 10000; \
-                       SET client_min_messages = warning; SET synchronous_commit = on";
+                       SET client_min_messages = warning; SET synchronous_commit = on; \
+                       SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+                       SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 pub(crate) struct Postgres {
     // Before the runtime: connections close while it still runs.
