@@ -248,10 +248,10 @@ impl Core {
         self.edit_document(device, "firmware_state", |json| {
             let mut state = firmware_state(json);
             put(&mut state, "modules", module, json!({"version": version, "at_ms": at_ms}));
-            let offered = state["offers"][module].as_str().map(str::to_owned);
+            let offered = part_of(&state, "offers", module).and_then(Json::as_str).map(str::to_owned);
             let is_done = offered
                 .is_some_and(|id| offers.iter().any(|offer| offer.id == id && offer.version == version));
-            if is_done && let Some(offers) = state["offers"].as_object_mut() {
+            if is_done && let Some(Json::Object(offers)) = state.get_mut("offers") {
                 offers.remove(module);
             }
             Ok((state, ()))
@@ -286,6 +286,11 @@ impl Core {
 /// `{"modules":{…},"offers":{…},"progress":{…}}`
 fn firmware_state(json: Option<&Json>) -> Json {
     json.filter(|json| json.is_object()).cloned().unwrap_or_else(|| json!({}))
+}
+
+/// What the state of a device's firmware says of a module.
+pub(crate) fn part_of<'a>(state: &'a Json, part: &str, module: &str) -> Option<&'a Json> {
+    state.get(part)?.get(module)
 }
 
 fn put(state: &mut Json, part: &str, module: &str, value: Json) {

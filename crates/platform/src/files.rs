@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::core::{Core, invalid};
+use crate::documents::part_of;
 use crate::random;
 use crate::webhooks::server;
 
@@ -132,8 +133,8 @@ impl Core {
     /// What a device is offered of a module, if it does not run it already.
     pub(crate) fn firmware_for(&self, device: &DeviceRef, module: &str) -> PortResult<Option<Offer>> {
         let Some(state) = self.json_document(device, "firmware_state")? else { return Ok(None) };
-        let Some(id) = state["offers"][module].as_str() else { return Ok(None) };
-        let runs = state["modules"][module]["version"].as_str();
+        let Some(id) = part_of(&state, "offers", module).and_then(Json::as_str) else { return Ok(None) };
+        let runs = part_of(&state, "modules", module).and_then(|module| module.get("version")?.as_str());
         let offer = self.offers(&device.product)?.into_iter().find(|offer| offer.id == id);
         Ok(offer.filter(|offer| runs != Some(&*offer.version)))
     }
