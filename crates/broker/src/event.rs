@@ -341,16 +341,7 @@ impl fmt::Display for Event<'_> {
                 }
                 write!(f, ": {refusal}")?;
                 describe(f, fault)?;
-                match refusal {
-                    Refusal::AnonymousNotAllowed => f.write_str(
-                        "; it sent no credentials: give it a user ([[user]] in the configuration, hash from \
-                         `hexmq user hash`) or start with --allow-anonymous",
-                    ),
-                    Refusal::BadUserNameOrPassword => {
-                        f.write_str("; compare its user name and password with [[user]] in the configuration")
-                    }
-                    _ => Ok(()),
-                }
+                f.write_str(refusal.remedy())
             }
             Event::Disconnected { peer, client_identifier, reason, fault, .. } => {
                 match client_identifier {
@@ -399,6 +390,23 @@ impl fmt::Display for Event<'_> {
                 let how = if expired { "expired" } else { "ended" };
                 write!(f, "the session of {client_identifier:?} {how}")
             }
+        }
+    }
+}
+
+impl Refusal {
+    /// What to do about it, as the end of a sentence.
+    fn remedy(self) -> &'static str {
+        match self {
+            Refusal::AnonymousNotAllowed => {
+                "; it sent no credentials: give it a user ([[user]] in the configuration, hash from `hexmq user \
+                 hash`) or start with --allow-anonymous"
+            }
+            Refusal::BadUserNameOrPassword => {
+                "; compare its user name and password with [[user]] in the configuration, or ask `hexmq doctor` if \
+                 it is a device"
+            }
+            _ => "",
         }
     }
 }

@@ -174,13 +174,14 @@ impl Shard {
         let nobody = !routed.matched && version == Version::V5;
         let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
         self.acknowledge(conn, publish, code, Properties::EMPTY, out);
-        if routed.congested {
-            if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) {
-                connection.paused = true;
-            }
-            return Ok(Flow::Pause);
+        Ok(if routed.congested { self.pause(conn) } else { Flow::Continue })
+    }
+
+    fn pause(&mut self, conn: ConnId) -> Flow {
+        if let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) {
+            connection.paused = true;
         }
-        Ok(Flow::Continue)
+        Flow::Pause
     }
 
     /// There is no room for a message; nobody gets it.

@@ -122,12 +122,7 @@ impl Shard {
         let new = subscribed == Subscribed::New;
         // [V5 MQTT-3.3.1-9, V5 MQTT-3.3.1-10, V5 MQTT-3.3.1-11] Shared subscriptions get no retained
         // messages (5.0 section 4.8.2).
-        let wants = match options.retain_handling {
-            RetainHandling::Send => true,
-            RetainHandling::SendIfNew => new,
-            RetainHandling::DoNotSend => false,
-        };
-        if wants && !shared {
+        if wants_retained(options.retain_handling, new) && !shared {
             let not_from = if options.no_local { self.directory.mark(&session.key) } else { 0 };
             let handouts = &mut session.rare().handouts;
             // A filter that is asked for again begins anew.
@@ -229,6 +224,14 @@ impl Shard {
         if shared {
             census.subscriptions_shared = census.subscriptions_shared.saturating_add_signed(by);
         }
+    }
+}
+
+fn wants_retained(handling: RetainHandling, is_new: bool) -> bool {
+    match handling {
+        RetainHandling::Send => true,
+        RetainHandling::SendIfNew => is_new,
+        RetainHandling::DoNotSend => false,
     }
 }
 

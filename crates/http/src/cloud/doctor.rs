@@ -47,6 +47,15 @@ pub(crate) struct DoctorShown {
     ingredients: Vec<Part>,
 }
 
+impl DoctorShown {
+    /// Code, message and hint, if what is registered keeps it out. Somebody whose product is unknown may be no
+    /// device at all.
+    pub(crate) fn decisive(&self) -> Option<(&'static str, &str, &str)> {
+        let decides = !self.admitted && self.code != "unknown_product";
+        decides.then_some((self.code, &*self.message, &*self.hint))
+    }
+}
+
 /// A part of what a device signs in with. Secrets are not among them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Ingredient)]

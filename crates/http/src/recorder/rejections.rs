@@ -161,7 +161,8 @@ pub(super) fn item(
     rounds: &mut Rounds<'_>,
 ) -> Item {
     let verdict = judge(rejection, reveal, language);
-    Item {
+    let doctor = rejection.refused.then(|| rounds.look(&rejection.bytes, rejection.secure)).flatten();
+    let item = Item {
         id,
         at: format!("{:.3}", Timestamp::from_millis(rejection.at_ms)),
         peer: rejection.peer.to_string(),
@@ -179,7 +180,28 @@ pub(super) fn item(
         received: rejection.sent,
         masked: verdict.masked,
         repair_hex: verdict.repair.as_deref().map(plain_hex),
-        doctor: rejection.refused.then(|| rounds.look(&rejection.bytes, rejection.secure)).flatten(),
+        doctor: None,
+    };
+    // The packet itself was in order: what is registered decides, and the doctor has seen that.
+    let decided = rejection.fault.is_none() && rejection.layer.is_none();
+    match doctor.filter(|_| decided) {
+        Some(doctor) => of_device(item, doctor),
+        None => item,
+    }
+}
+
+/// A device that was refused for what it signs in with: what is wrong is what the doctor found.
+fn of_device(item: Item, doctor: DoctorShown) -> Item {
+    let Some((code, message, hint)) = doctor.decisive() else { return Item { doctor: Some(doctor), ..item } };
+    Item {
+        rule: code.to_owned(),
+        statement: None,
+        message: message.to_owned(),
+        hint: hint.to_owned(),
+        // No change of these bytes that could be told would let it in.
+        repair_hex: None,
+        doctor: Some(doctor),
+        ..item
     }
 }
 

@@ -73,8 +73,7 @@ impl World {
         let whim = random.percent(if self.storm { 8 } else { 0 });
         let clean_start =
             who.leaving || who.forgotten || who.doubts.is_some() || spec.keeps == Keeps::Nothing || whim;
-        let mut properties = PropertiesBuf::new();
-        let mut will_properties = PropertiesBuf::new();
+        let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
         let expiry = if who.leaving { Keeps::Nothing } else { spec.keeps };
         if spec.version == Version::V5 {
             let seconds = match expiry {
@@ -89,9 +88,9 @@ impl World {
                 (spec.topic_alias_maximum > 0)
                     .then_some(Property::TopicAliasMaximum(spec.topic_alias_maximum)),
             ];
-            all.into_iter()
-                .flatten()
-                .for_each(|property| properties.push(property).expect("a short property"));
+            for property in all.into_iter().flatten() {
+                properties.push(property).expect("a short property");
+            }
             if let Some(will) = spec.will.filter(|will| will.delay_s > 0) {
                 will_properties.push(Property::WillDelayInterval(will.delay_s)).expect("a short property");
             }
