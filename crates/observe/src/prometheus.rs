@@ -73,7 +73,7 @@ impl StoreGauges {
 }
 
 /// What a gauge of [`Census`] is called; everything else there is a counter.
-const GAUGES: [&str; 8] = [
+const GAUGES: [&str; 10] = [
     "clients_connected",
     "sessions",
     "subscriptions",
@@ -82,6 +82,8 @@ const GAUGES: [&str; 8] = [
     "messages_in_flight",
     "messages_stored",
     "messages_stored_bytes",
+    "uplinks_waiting",
+    "uplinks_waiting_bytes",
 ];
 
 /// One page of metrics.

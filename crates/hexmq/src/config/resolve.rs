@@ -198,6 +198,10 @@ fn limits(given: &Settings) -> Result<Limits, ConfigError> {
     positive("session_queue_messages", queue_messages.into())?;
     positive("session_queue_bytes", queue_bytes)?;
     positive("topic_depth", topic_depth.into())?;
+    let uplink_queue_messages = given.uplink_queue_messages.unwrap_or(base.uplink_queue_messages);
+    let uplink_queue_bytes = given.uplink_queue_bytes.map_or(base.uplink_queue_bytes, |size| size.0);
+    positive("uplink_queue_messages", uplink_queue_messages)?;
+    positive("uplink_queue_bytes", uplink_queue_bytes)?;
     let store_full_timeout_ms = at_least("store_full_timeout", given.store_full_timeout, "60s", 100)?.as_ms();
     Ok(Limits {
         maximum_packet_size: packet,
@@ -207,6 +211,8 @@ fn limits(given: &Settings) -> Result<Limits, ConfigError> {
         session_queue_messages: queue_messages,
         session_queue_bytes: queue_bytes,
         queue_memory_bytes: given.queue_memory_bytes.map_or(base.queue_memory_bytes, |size| size.0),
+        uplink_queue_messages,
+        uplink_queue_bytes,
         store_full_timeout_ms,
         retained_bytes: given.retained_bytes.map_or(base.retained_bytes, |size| size.0),
         retained_memory_bytes: given.retained_memory_bytes.map_or(base.retained_memory_bytes, |size| size.0),
@@ -348,6 +354,8 @@ fn write_limits(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
     writeln!(f, "session_queue_messages = {}", limits.session_queue_messages)?;
     writeln!(f, "session_queue_bytes = \"{}\"", ByteSize(limits.session_queue_bytes))?;
     writeln!(f, "queue_memory_bytes = \"{}\"", ByteSize(limits.queue_memory_bytes))?;
+    writeln!(f, "uplink_queue_messages = {}", limits.uplink_queue_messages)?;
+    writeln!(f, "uplink_queue_bytes = \"{}\"", ByteSize(limits.uplink_queue_bytes))?;
     let timeout = Span(Duration::from_millis(limits.store_full_timeout_ms));
     writeln!(f, "store_full_timeout = \"{timeout}\"")?;
     writeln!(f, "write_buffer_bytes = \"{}\"", ByteSize(limits.write_buffer_bytes as u64))?;

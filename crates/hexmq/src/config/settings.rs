@@ -143,6 +143,15 @@ settings! {
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     queue_memory_bytes: ByteSize,
 
+    /// Messages of devices that each data-plane thread keeps for the platform while its data base is away; more
+    /// are refused, or hold their devices back [default: 1000000]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    uplink_queue_messages: u64,
+
+    /// Bytes of the same [default: 1GiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    uplink_queue_bytes: ByteSize,
+
     /// Bytes that wait for one connection to become writable [default: 4MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     write_buffer_bytes: ByteSize,
