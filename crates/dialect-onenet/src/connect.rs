@@ -102,11 +102,14 @@ pub(crate) fn between_devices(uplink: &Uplink<'_>) -> Understood {
     }
 }
 
+/// The name of an order to a topic that is the platform's own.
+const RESERVED_TOPIC: &str = "reserved_topic";
+
 /// A message on a topic of the application's choice.
 pub(crate) fn publish(topic: &str, payload: &[u8], qos: u8) -> Result<Downlink, OrderError> {
     if topic.starts_with('$') || topic.is_empty() {
         return Err(OrderError {
-            code: "reserved_topic",
+            code: RESERVED_TOPIC,
             message: format!(
                 "\"{topic}\" is not a topic between devices: choose one that does not begin with $"
             ),
