@@ -236,7 +236,7 @@ def main():
     suite.add(properties)
     if USER:
         suite.each(credentials, VERSIONS)
-    if UNIX and not OWN:
+    if UNIX and not OWN and not TLS:  # there is no TLS over a file
         suite.each(unix_socket, VERSIONS)
     suite.run()
 
