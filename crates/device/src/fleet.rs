@@ -232,9 +232,11 @@ pub struct Presence {
     pub peer: Option<String>,
 }
 
-/// Whether a text may be the id of a product or a device.
+/// Whether a text may be the id of a product or a device. `raw` may not: `$hexmq/{product}/raw/…` is where a
+/// product's messages are shown as they are.
 pub fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
+    text != "raw"
+        && (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:@".contains(&byte))
 }
 
