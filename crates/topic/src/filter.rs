@@ -82,15 +82,17 @@ impl<'a> TopicFilter<'a> {
         if wide_first && narrow.0.as_bytes().first() == Some(&b'$') {
             return false;
         }
-        // "#" alone matches names of one level and more, as "+/#" does.
         let mut theirs = narrow.levels();
+        let mut own = self.levels().peekable();
         let mut depth = 0;
-        for level in self.levels() {
+        while let Some(level) = own.next() {
             if level == "#" {
                 return true;
             }
             let covered = match theirs.next() {
-                Some("#") => depth == 0 && level == "+" && self.0 == "+/#",
+                // "#" stands for its parent as well, but there is none where that would be the empty name: "#" alone
+                // matches what "+/#" does, and "/#" what "/+/#" does.
+                Some("#") => (depth == 0 || narrow.0 == "/#") && level == "+" && own.peek() == Some(&"#"),
                 Some(their_level) => level == "+" || level == their_level,
                 None => false,
             };

@@ -196,6 +196,21 @@ fn some_names() -> Vec<String> {
     names
 }
 
+#[test]
+fn what_has_no_name_needs_no_cover() {
+    for (wide, narrow, covers) in [
+        ("+/#", "#", true),
+        ("/+/#", "/#", true),
+        ("+/+/#", "/#", true),
+        ("/+", "/#", false),
+        ("a/+/#", "a/#", false),
+        ("//+/#", "//#", false),
+    ] {
+        let (wide, narrow) = (TopicFilter::parse(wide).unwrap(), TopicFilter::parse(narrow).unwrap());
+        assert_eq!(wide.covers(narrow), covers, "{wide:?} {narrow:?}");
+    }
+}
+
 proptest! {
     /// A filter covers another if no name shows otherwise.
     #[test]

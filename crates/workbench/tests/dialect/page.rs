@@ -35,9 +35,10 @@ fn collect_codes(folder: &Path, codes: &mut Vec<String>) {
         for line in source.lines() {
             let is_rule =
                 (line.contains("Rule::") || line.contains("NoticeKind::")) && line.contains(" => \"");
-            let is_own = line.contains("code: \"")
-                || line.contains("\", Severity::")
-                || line.contains("found.push((\"");
+            // What a dialect answers itself, an order it cannot say or a diagnosis, is no finding in a packet.
+            let is_finding =
+                line.contains("code: \"") && folder.components().any(|part| part.as_os_str() == "workbench");
+            let is_own = is_finding || line.contains("\", Severity::") || line.contains("found.push((\"");
             if is_rule || is_own {
                 // What names a field stands before the code; of a pair pushed the code is the first.
                 let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
