@@ -19,6 +19,7 @@ pub mod mac;
 pub mod model;
 mod order;
 mod outcome;
+pub mod percent;
 mod plain;
 pub mod port;
 mod rest;

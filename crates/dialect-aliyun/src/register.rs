@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use hexmq_device::json::write_string;
+use hexmq_device::percent::form_decoded;
 
 use crate::sign::{method_named, register_content, verify};
 
@@ -56,7 +57,7 @@ impl<'a> Form<'a> {
                 .filter_map(|pair| pair.split_once('='))
                 .find_map(|(found, value)| found.eq_ignore_ascii_case(name).then_some(value))
                 .ok_or(FormError::Missing(name))?;
-            unescaped(raw).ok_or(FormError::Escape)
+            form_decoded(raw).ok_or(FormError::Escape)
         };
         Ok(Form {
             product_key: find("productKey")?,
@@ -73,29 +74,6 @@ impl<'a> Form<'a> {
         let content = register_content(&self.device_name, &self.product_key, &self.random);
         if verify(method, product_secret, &content, &self.sign) { Ok(()) } else { Err(CODE_SIGN) }
     }
-}
-
-/// Form decoding: `+` is a blank.
-fn unescaped(raw: &str) -> Option<Cow<'_, str>> {
-    if !raw.contains(['%', '+']) {
-        return Some(Cow::Borrowed(raw));
-    }
-    let mut bytes = Vec::with_capacity(raw.len());
-    let mut rest = raw.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        let (byte, behind) = match (byte, behind) {
-            (b'%', [high, low, behind @ ..]) => {
-                let [byte] = *hexmq_device::mac::from_hex(&[*high, *low])?.as_slice() else { return None };
-                (byte, behind)
-            }
-            (b'%', _) => return None,
-            (b'+', _) => (b' ', behind),
-            _ => (byte, behind),
-        };
-        bytes.push(byte);
-        rest = behind;
-    }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 fn object(members: &[(&str, &str)]) -> String {

@@ -13,6 +13,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hexmq_device::Span;
 use hexmq_device::mac::HashName;
+use hexmq_device::percent::decoded;
 
 /// The version of tokens of devices and products.
 pub const VERSION: &str = "2018-10-31";
@@ -48,7 +49,7 @@ pub fn parameters(text: &str) -> impl Iterator<Item = Parameter<'_>> {
         let start = offset;
         offset += pair.len() + 1;
         let (name, raw) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = unescaped(raw);
+        let value = decoded(raw);
         let value_offset = start + pair.len() - raw.len();
         Parameter {
             name,
@@ -58,28 +59,6 @@ pub fn parameters(text: &str) -> impl Iterator<Item = Parameter<'_>> {
             value_span: Span::new(value_offset, raw.len()),
         }
     })
-}
-
-/// `%XX` by their bytes, all else as it is.
-pub(crate) fn unescaped(raw: &str) -> Option<Cow<'_, str>> {
-    if !raw.contains('%') {
-        return Some(Cow::Borrowed(raw));
-    }
-    let mut bytes = Vec::with_capacity(raw.len());
-    let mut rest = raw.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        let (byte, behind) = match (byte, behind) {
-            (b'%', [high, low, behind @ ..]) => {
-                let [byte] = *hexmq_device::mac::from_hex(&[*high, *low])?.as_slice() else { return None };
-                (byte, behind)
-            }
-            (b'%', _) => return None,
-            _ => (byte, behind),
-        };
-        bytes.push(byte);
-        rest = behind;
-    }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 /// The escapes of the vendor's table.

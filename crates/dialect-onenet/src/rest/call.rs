@@ -22,7 +22,10 @@ pub(super) fn segments(path: &str) -> Option<Vec<String>> {
     if parts.len() > SEGMENTS_MAX {
         return None;
     }
-    parts.into_iter().map(|part| crate::token::unescaped(part).map(std::borrow::Cow::into_owned)).collect()
+    parts
+        .into_iter()
+        .map(|part| hexmq_device::percent::decoded(part).map(std::borrow::Cow::into_owned))
+        .collect()
 }
 
 impl<'a> Call<'a> {
