@@ -16,7 +16,8 @@ pub fn form_decoded(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 fn decode(raw: &str, is_form: bool) -> Option<Cow<'_, str>> {
-    if !raw.contains('%') && !(is_form && raw.contains('+')) {
+    let is_coded = raw.contains('%') || is_form && raw.contains('+');
+    if !is_coded {
         return Some(Cow::Borrowed(raw));
     }
     let mut bytes = Vec::with_capacity(raw.len());
