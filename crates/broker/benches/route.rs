@@ -1,63 +1,245 @@
-//! What routing costs without a network: `cargo bench -p hexmq-broker --bench route`.
+//! What a message costs without a network: `cargo bench -p hexmq-broker --bench route [-- WORD]`.
 //!
-//! Prints nanoseconds per delivered message; under `valgrind --tool=callgrind` its instruction
-//! counts are exact and comparable between versions.
+//! ns per delivered message; under callgrind the counts are exact, see `cargo xtask instructions`.
 
-#![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
-
-use std::time::Instant;
-
-use hexmq_broker::ConnId;
-use hexmq_wire::{Delivery, Frame, QoS, Version};
-use world::{Bench, publish};
-
+mod replies;
+#[path = "../../wire/benches/scenario/mod.rs"]
+mod scenario;
 #[path = "../tests/world/mod.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
 mod world;
 
-const MESSAGES: usize = 1_000_000;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use hexmq_broker::{ConnId, Lost, Numbers, Shared};
+use hexmq_wire::{ControlPacket, Delivery, QoS, Version};
+use replies::Replies;
+use scenario::{Scenario, Turn};
+use world::{Bench, ack, connect, publish, shared, subscribe};
+
+/// Who sends to whom.
+#[derive(Clone, Copy)]
+struct Load {
+    /// Topics, each with publishers and subscribers of its own.
+    topics: u32,
+    publishers: u32,
+    subscribers: u32,
+    /// Messages of one publisher in a turn.
+    window: u32,
+    qos: QoS,
+    version: Version,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// All sessions on one shard, none stored.
+    Here,
+    /// The subscribers on another shard.
+    Elsewhere,
+    /// The sessions of the subscribers are stored.
+    Stored,
+}
+
+const PAIRS: Load = Load {
+    topics: 50,
+    publishers: 1,
+    subscribers: 1,
+    window: 16,
+    qos: QoS::AtMostOnce,
+    version: Version::V4,
+    place: Place::Here,
+};
+const FAN_IN: Load = Load { topics: 1, publishers: 100, ..PAIRS };
+const FAN_OUT: Load = Load { topics: 1, subscribers: 100, ..PAIRS };
+const SHARDS: Load = Load { place: Place::Elsewhere, ..PAIRS };
 
 fn main() {
-    let only = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let scenarios = [
-        ("50 pairs", 50, 1),
-        ("500 pairs", 500, 1),
-        ("fan-out 1 to 100", 1, 100),
-        ("fan-out 1 to 1000", 1, 1000),
-    ];
-    for (name, groups, receivers) in scenarios {
-        if only.as_ref().is_none_or(|wanted| name.contains(wanted.as_str())) {
-            println!("{name:<20} {:>8.1} ns per delivered message", flow(groups, receivers));
+    let (q1, q2) = (QoS::AtLeastOnce, QoS::ExactlyOnce);
+    scenario::main(&[
+        flow("pairs-q0", PAIRS),
+        flow("pairs-q1", Load { qos: q1, ..PAIRS }),
+        flow("pairs-q2", Load { qos: q2, ..PAIRS }),
+        flow("pairs-q0-v5", Load { version: Version::V5, ..PAIRS }),
+        flow("pairs-q1-v5", Load { version: Version::V5, qos: q1, ..PAIRS }),
+        flow("pairs-q1-stored", Load { place: Place::Stored, qos: q1, ..PAIRS }),
+        flow("pairs-500-q0", Load { topics: 500, ..PAIRS }),
+        flow("pairs-500-w1-q0", Load { topics: 500, window: 1, ..PAIRS }),
+        flow("fan-in-q0", FAN_IN),
+        flow("fan-in-q1", Load { qos: q1, ..FAN_IN }),
+        flow("fan-out-q0", FAN_OUT),
+        flow("fan-out-q1", Load { qos: q1, ..FAN_OUT }),
+        flow("fan-out-1000-q0", Load { subscribers: 1000, window: 4, ..FAN_OUT }),
+        flow("shards-q0", SHARDS),
+        flow("shards-q1", Load { qos: q1, ..SHARDS }),
+        flow("shards-fan-out-q0", Load { place: Place::Elsewhere, ..FAN_OUT }),
+        Scenario::new("queue-q1", 10_000, 100, |_| queue()),
+        Scenario::new("drain-q1", 10_000, 100, drain),
+        Scenario::new("connect-subscribe-disconnect", 3_000, 1, |_| connecting()),
+    ]);
+}
+
+fn flow(name: &'static str, load: Load) -> Scenario {
+    let per_turn = load.topics * load.publishers * load.subscribers * load.window;
+    Scenario::new(name, per_turn * 12_000_u32.div_ceil(per_turn), per_turn, move |_| {
+        let mut stage = Stage::new(load);
+        Box::new(move |_| stage.turn())
+    })
+}
+
+/// A load at work.
+struct Stage {
+    load: Load,
+    here: Bench,
+    elsewhere: Option<Bench>,
+    publishers: Vec<(ConnId, Vec<u8>)>,
+    subscribers: Vec<ConnId>,
+    pubrel: Vec<u8>,
+    replies: Replies,
+}
+
+impl Stage {
+    fn new(load: Load) -> Stage {
+        let (mut here, mut elsewhere) = match load.place {
+            Place::Here => (Bench::new(), None),
+            Place::Stored => (Bench::of(0, &Arc::new(with_store())), None),
+            Place::Elsewhere => {
+                let shared = Arc::new(shared(2));
+                (Bench::of(0, &shared), Some(Bench::of(1, &shared)))
+            }
+        };
+        let own = NonZeroU16::MIN;
+        // Without a Client Identifier a session is at home where it connects.
+        let named = |name: String| if load.place == Place::Elsewhere { String::new() } else { name };
+        let delivery = match load.qos {
+            QoS::AtMostOnce => Delivery::AtMostOnce,
+            QoS::AtLeastOnce => Delivery::AtLeastOnce(own),
+            QoS::ExactlyOnce => Delivery::ExactlyOnce(own),
+        };
+        let (mut publishers, mut subscribers) = (Vec::new(), Vec::new());
+        for number in 0..load.topics {
+            let topic = format!("bench/{number}/value");
+            for subscriber in 0..load.subscribers {
+                let home = elsewhere.as_mut().unwrap_or(&mut here);
+                let conn = home.open();
+                let clean_start = load.place != Place::Stored;
+                home.receive(
+                    conn,
+                    &connect(&named(format!("s{number}-{subscriber}")), load.version, clean_start),
+                );
+                home.subscribe(conn, load.version, &topic, load.qos);
+                subscribers.push(conn);
+            }
+            for publisher in 0..load.publishers {
+                let conn = here.connect(&named(format!("p{number}-{publisher}")), load.version);
+                publishers.push((conn, publish(&topic, delivery, load.version)));
+            }
         }
+        let pubrel = ack(ControlPacket::Pubrel, own, load.version);
+        Stage { load, here, elsewhere, publishers, subscribers, pubrel, replies: Replies::default() }
+    }
+
+    fn turn(&mut self) -> u32 {
+        for (conn, message) in &self.publishers {
+            for _ in 0..self.load.window {
+                self.here.receive(*conn, message);
+                if self.load.qos == QoS::ExactlyOnce {
+                    self.here.receive(*conn, &self.pubrel);
+                }
+            }
+            self.here.world.outputs[conn.slot as usize].clear();
+        }
+        let home = match &mut self.elsewhere {
+            None => &mut self.here,
+            Some(home) => {
+                let batch = &mut self.here.world.batch;
+                home.shard.forwarded(batch, home.now, &mut home.world);
+                batch.clear();
+                home
+            }
+        };
+        self.subscribers.iter().map(|&conn| self.replies.reply(home, conn)).sum()
     }
 }
 
-/// `groups` publishers with a topic of their own each, and `receivers` subscribers for each.
-fn flow(groups: usize, receivers: usize) -> f64 {
-    let mut bench = Bench::new();
-    let publishers: Vec<(ConnId, Vec<u8>)> = (0..groups)
-        .map(|group| {
-            let topic = format!("bench/{group}/value");
-            for receiver in 0..receivers {
-                let conn = bench.connect(&format!("s{group}-{receiver}"), Version::V4);
-                bench.subscribe(conn, Version::V4, &topic, QoS::AtMostOnce);
-            }
-            let conn = bench.connect(&format!("p{group}"), Version::V4);
-            (conn, publish(&topic, Delivery::AtMostOnce, Version::V4))
-        })
-        .collect();
-    let turns = MESSAGES / groups / receivers / 16;
-    let begin = Instant::now();
-    for _ in 0..turns {
-        for (conn, message) in &publishers {
-            for _ in 0..16 {
-                bench.shard.receive(*conn, Frame::new(message), bench.now, &mut bench.world);
-            }
-        }
-        bench.world.outputs.iter_mut().for_each(Vec::clear);
+fn with_store() -> Shared {
+    shared(1).with_store(&Numbers { next_serial: 1, next_version: 1, seed: 7 }, "disk")
+}
+
+/// Sessions off line, with a subscription each to the same topic.
+fn offline(bench: &mut Bench, sessions: u32) {
+    for number in 0..sessions {
+        let conn = bench.open();
+        bench.receive(conn, &connect(&session_name(number), Version::V4, false));
+        bench.receive(conn, &subscribe(&[&topic(number)], QoS::AtLeastOnce, Version::V4));
+        bench.shard.lost(conn, Lost::Closed, bench.now, &mut bench.world);
     }
-    let spent = begin.elapsed();
-    let sent = bench.shard.census().publish_sent;
-    assert_eq!(sent, (turns * groups * receivers * 16) as u64, "every message reached every subscriber");
-    spent.as_nanos() as f64 / sent as f64
+    bench.world.outputs.iter_mut().for_each(Vec::clear);
+}
+
+fn session_name(number: u32) -> String {
+    format!("sleeper-{number:05}")
+}
+
+fn topic(number: u32) -> String {
+    format!("bench/{number:05}/value")
+}
+
+/// A message for each of 100 sessions off line.
+fn queue() -> Turn {
+    let mut bench = Bench::new();
+    offline(&mut bench, 100);
+    let publisher = bench.connect("publisher", Version::V4);
+    let messages: Vec<Vec<u8>> = (0..100)
+        .map(|number| publish(&topic(number), Delivery::AtLeastOnce(NonZeroU16::MIN), Version::V4))
+        .collect();
+    Box::new(move |_| {
+        let queued = bench.shard.census().messages_queued;
+        for message in &messages {
+            bench.receive(publisher, message);
+        }
+        bench.world.outputs[publisher.slot as usize].clear();
+        (bench.shard.census().messages_queued - queued) as u32
+    })
+}
+
+/// In each turn another session comes back to 100 messages.
+fn drain(turns: u32) -> Turn {
+    let mut bench = Bench::new();
+    offline(&mut bench, turns);
+    let publisher = bench.connect("publisher", Version::V4);
+    for number in 0..turns {
+        let message = publish(&topic(number), Delivery::AtLeastOnce(NonZeroU16::MIN), Version::V4);
+        (0..100).for_each(|_| _ = bench.receive(publisher, &message));
+    }
+    let connects: Vec<Vec<u8>> =
+        (0..turns).map(|number| connect(&session_name(number), Version::V4, false)).collect();
+    let mut replies = Replies::default();
+    Box::new(move |turn| {
+        let conn = bench.open();
+        bench.receive(conn, &connects[turn as usize]);
+        replies.reply(&mut bench, conn)
+    })
+}
+
+/// Clients that come and go 60 ms apart, which lets the timers of those gone run out.
+fn connecting() -> Turn {
+    let mut bench = Bench::new();
+    let connects: Vec<Vec<u8>> =
+        (0..100).map(|number| connect(&format!("client-{number}"), Version::V4, true)).collect();
+    let subscribes: Vec<Vec<u8>> =
+        (0..100).map(|number| subscribe(&[&topic(number)], QoS::AtLeastOnce, Version::V4)).collect();
+    Box::new(move |turn| {
+        let number = turn as usize % connects.len();
+        bench.now.mono = bench.now.mono.plus_ms(60);
+        if bench.shard.next_timeout().is_some_and(|due| due <= bench.now.mono) {
+            bench.shard.timeout(bench.now, &mut bench.world);
+        }
+        let conn = bench.open();
+        bench.receive(conn, &connects[number]);
+        bench.receive(conn, &subscribes[number]);
+        bench.receive(conn, &[0xE0, 0]);
+        bench.world.outputs[conn.slot as usize].clear();
+        u32::from(bench.shard.census().clients_connected == 0)
+    })
 }

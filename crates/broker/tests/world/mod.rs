@@ -1,5 +1,7 @@
 //! The smallest world a shard can live in: outputs that are thrown away, and clients made of bytes.
 
+#![allow(dead_code, reason = "each program uses its part")]
+
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -17,7 +19,8 @@ use hexmq_wire::{
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) outputs: Vec<Vec<u8>>,
-    batch: Batch,
+    /// What travels to other shards.
+    pub(crate) batch: Batch,
     /// Events told.
     pub(crate) told: u64,
 }
@@ -55,49 +58,47 @@ pub(crate) struct Bench {
     pub(crate) now: Now,
 }
 
+/// When every bench begins.
+const BEGIN: Now = Now { mono: Mono(1_000), wall: Wall(1_700_000_000_000) };
+
+fn limits() -> Limits {
+    Limits { sys_interval_s: 0, ..Limits::default() }
+}
+
+/// What so many shards share.
+pub(crate) fn shared(shards: u16) -> Shared {
+    Shared::new(shards, &limits(), 7, BEGIN)
+}
+
 impl Bench {
     pub(crate) fn new() -> Bench {
-        let now = Now { mono: Mono(1_000), wall: Wall(1_700_000_000_000) };
-        let limits = Limits { sys_interval_s: 0, ..Limits::default() };
-        let shared = Arc::new(Shared::new(1, &limits, 7, now));
-        let shard = Shard::new(ShardId(0), Arc::new(limits), shared, now);
-        Bench { shard, world: World::default(), now }
+        Bench::of(0, &Arc::new(shared(1)))
+    }
+
+    /// One of several shards.
+    pub(crate) fn of(shard: u16, shared: &Arc<Shared>) -> Bench {
+        let shard = Shard::new(ShardId(shard), Arc::new(limits()), shared.clone(), BEGIN);
+        Bench { shard, world: World::default(), now: BEGIN }
     }
 
     pub(crate) fn connect(&mut self, name: &str, version: Version) -> ConnId {
+        let conn = self.open();
+        assert_eq!(self.receive(conn, &connect(name, version, true)), Flow::Continue);
+        self.world.outputs.iter_mut().for_each(Vec::clear);
+        conn
+    }
+
+    /// A connection that has not sent anything.
+    pub(crate) fn open(&mut self) -> ConnId {
         let peer = Peer { address: "test".into(), loopback: true, listener: 0, secure: false };
         let conn = self.shard.open(peer, self.now);
-        self.world.outputs.resize_with(conn.slot as usize + 1, Vec::new);
-        let connect = ControlPacket::Connect(Connect {
-            version,
-            clean_start: true,
-            keep_alive_s: 60,
-            client_identifier: name,
-            will: None,
-            user_name: None,
-            password: None,
-            properties: Properties::EMPTY,
-        });
-        self.send(conn, version, &connect);
+        let outputs = self.world.outputs.len().max(conn.slot as usize + 1);
+        self.world.outputs.resize_with(outputs, Vec::new);
         conn
     }
 
     pub(crate) fn subscribe(&mut self, conn: ConnId, version: Version, filter: &str, qos: QoS) {
-        let mut subscriptions = SubscriptionsBuf::default();
-        let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
-        subscriptions.push(filter, options, version).expect("it fits");
-        let subscribe = ControlPacket::Subscribe(Subscribe {
-            packet_identifier: NonZeroU16::MIN,
-            properties: Properties::EMPTY,
-            subscriptions: subscriptions.as_subscriptions(),
-        });
-        self.send(conn, version, &subscribe);
-    }
-
-    pub(crate) fn send(&mut self, conn: ConnId, version: Version, packet: &ControlPacket<'_>) {
-        let mut bytes = Vec::new();
-        packet.encode(version, &mut bytes).expect("it fits");
-        assert_eq!(self.receive(conn, &bytes), Flow::Continue);
+        assert_eq!(self.receive(conn, &subscribe(&[filter], qos, version)), Flow::Continue);
         self.world.outputs.iter_mut().for_each(Vec::clear);
     }
 
@@ -106,19 +107,49 @@ impl Bench {
     }
 }
 
+/// A CONNECT.
+pub(crate) fn connect(name: &str, version: Version, clean_start: bool) -> Vec<u8> {
+    let connect = Connect {
+        version,
+        clean_start,
+        keep_alive_s: 60,
+        client_identifier: name,
+        will: None,
+        user_name: None,
+        password: None,
+        properties: Properties::EMPTY,
+    };
+    bytes(&ControlPacket::Connect(connect), version)
+}
+
+/// A SUBSCRIBE to all these filters.
+pub(crate) fn subscribe(filters: &[&str], qos: QoS, version: Version) -> Vec<u8> {
+    let mut subscriptions = SubscriptionsBuf::default();
+    let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
+    for filter in filters {
+        subscriptions.push(filter, options, version).expect("it fits");
+    }
+    let subscribe = Subscribe {
+        packet_identifier: NonZeroU16::MIN,
+        properties: Properties::EMPTY,
+        subscriptions: subscriptions.as_subscriptions(),
+    };
+    bytes(&ControlPacket::Subscribe(subscribe), version)
+}
+
 /// A PUBLISH of 64 bytes.
 pub(crate) fn publish(topic: &str, delivery: Delivery, version: Version) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let publish = Publish {
-        dup: false,
-        delivery,
-        retain: false,
-        topic_name: topic,
-        properties: Properties::EMPTY,
-        payload: &[b'x'; 64],
-    };
-    ControlPacket::Publish(publish).encode(version, &mut bytes).expect("it fits");
-    bytes
+    bytes(&ControlPacket::Publish(message(topic, delivery)), version)
+}
+
+/// The same with RETAIN.
+pub(crate) fn retained(topic: &str, delivery: Delivery, version: Version) -> Vec<u8> {
+    bytes(&ControlPacket::Publish(Publish { retain: true, ..message(topic, delivery) }), version)
+}
+
+fn message(topic_name: &str, delivery: Delivery) -> Publish<'_> {
+    let properties = Properties::EMPTY;
+    Publish { dup: false, delivery, retain: false, topic_name, properties, payload: &[b'x'; 64] }
 }
 
 /// An acknowledgement.
@@ -127,7 +158,11 @@ pub(crate) fn ack(
     identifier: NonZeroU16,
     version: Version,
 ) -> Vec<u8> {
+    bytes(&make(Ack::success(identifier)), version)
+}
+
+fn bytes(packet: &ControlPacket<'_>, version: Version) -> Vec<u8> {
     let mut bytes = Vec::new();
-    make(Ack::success(identifier)).encode(version, &mut bytes).expect("it fits");
+    packet.encode(version, &mut bytes).expect("it fits");
     bytes
 }
