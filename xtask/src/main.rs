@@ -10,6 +10,7 @@ mod conformance;
 mod crash;
 mod docs;
 mod fuzz;
+mod instructions;
 mod lint;
 mod pins;
 mod place;
@@ -52,6 +53,9 @@ cargo xtask <subcommand>
   bench --cloud [--devices N] [--seconds N] [--dialect D] [--json]
                                10,000 devices that post every 10 s while the API is asked 20 times a second
   bench --stalled [--json]     latency of others before and after two subscribers take nothing any more
+  instructions [--only WORD] [--write]
+                               instructions per operation of the hot paths under callgrind, against the recorded
+                               ones; --write records them
   run [ARGUMENTS]              cargo run --release --package hexmq -- ARGUMENTS
 ";
 
@@ -82,6 +86,7 @@ fn dispatch(subcommand: &str, words: Vec<String>) -> Result<(), String> {
         "fuzz" => fuzz::run(arguments),
         "sim" => simulation::run(arguments),
         "bench" => bench::run(arguments),
+        "instructions" => instructions::run(arguments),
         "run" => {
             let mut cargo = command::cargo();
             command::run(

@@ -55,6 +55,11 @@ pub(crate) const DEBIAN: &[DebianPackage] = &[
         purpose: "the registry in PostgreSQL, and what happens without it",
     },
     DebianPackage {
+        name: "valgrind",
+        probe: &["valgrind", "--version"],
+        purpose: "counts the instructions of the hot paths",
+    },
+    DebianPackage {
         name: "ca-certificates",
         probe: &["test", "-d", "/etc/ssl/certs"],
         purpose: "pip and npm over TLS",

@@ -4,7 +4,9 @@ use crate::arguments::Arguments;
 use crate::command::{self, cargo, run_keeping, succeeds};
 use crate::place::Profile;
 use crate::steps::{Outcome, Steps};
-use crate::{bench, clients, conformance, crash, fuzz, lint, provision, simulation, supply, tidy};
+use crate::{
+    bench, clients, conformance, crash, fuzz, instructions, lint, provision, simulation, supply, tidy,
+};
 
 /// Installs what is missing, builds, checks and tests.
 pub(crate) fn run() -> Result<(), String> {
@@ -30,6 +32,7 @@ pub(crate) fn run() -> Result<(), String> {
         steps.step("disk faults", crash::faults);
         steps.step("simulation", || simulation::short().map(|()| done()));
         steps.step("fuzz smoke", || fuzz::smoke().map(|()| done()));
+        steps.step("instructions", instructions::check);
     }
     steps.step("clippy", || linted(lint::clippy));
     steps.finish()
