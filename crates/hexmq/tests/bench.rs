@@ -67,10 +67,14 @@ fn what_the_server_keeps_is_weighed() {
     let queued = report(&server, &["queued", "--sessions", "15", "--messages", "40"]);
     assert_eq!(queued["messages"], 600);
     assert!(queued["drain_cpu_us"].as_f64().unwrap() > 0.0);
-    // 4,500 devices have 9,000 filters; of their five groups the first, third and fifth have one more.
-    let subscriptions = report(&server, &["subscriptions", "--filters", "9000", "--messages", "900"]);
-    assert_eq!(subscriptions["filters"], 9003);
+    // 4,500 devices have 9,000 filters; every other one of their ten groups has one more.
+    let size = ["subscriptions", "--filters", "9000", "--messages", "900"];
+    let subscriptions = report(&server, &size);
+    assert_eq!(subscriptions["filters"], 9005);
     assert!(subscriptions["delivered"].as_u64().unwrap() > 2 * 900);
+    let hot = report(&server, &[&size[..], &["--hot", "10"]].concat());
+    assert_eq!((&hot["filters"], &hot["messages"]), (&9005.into(), &900.into()));
+    assert_eq!(report(&server, &[&size[..], &["--fresh"]].concat())["delivered"], 900);
     // What was kept is gone: everything can be run again.
     report(&server, &["retained", "--messages", "50"]);
     report(&server, &["queued", "--sessions", "3", "--messages", "5"]);
@@ -98,11 +102,43 @@ fn what_is_stored_may_be_left_and_taken_later() {
 }
 
 #[test]
+fn bystanders_are_measured_beside_a_handout() {
+    let server = Server::start(&["--shards", "2"]);
+    let flags = ["handout", "--messages", "5000", "--pairs", "3", "--rate", "1000", "--before", "100"];
+    for _ in 0..2 {
+        let handout = report(&server, &flags);
+        assert_eq!(handout["messages"], 5000);
+        assert!(handout["latency_p99_before_us"].as_f64().unwrap() > 0.0, "{handout}");
+        assert!(handout["handout_wall_s"].as_f64().unwrap() > 0.0, "{handout}");
+    }
+}
+
+#[test]
+fn an_overload_is_delivered_or_counted() {
+    let small = ["--write-buffer-bytes", "64KiB", "--session-queue-messages", "500", "--sys-interval", "1s"];
+    let server = Server::start(&small);
+    for qos in ["0", "1"] {
+        let size = ["--publishers", "5", "--messages", "40000", "--size", "1024"];
+        let beside = ["--pairs", "3", "--rate", "1000", "--before", "100", "--qos", qos];
+        let overload = report(&server, &[&["overload"], &size[..], &beside].concat());
+        let count = |name: &str| overload[name].as_u64().unwrap();
+        // One more of each publisher ends it.
+        assert_eq!(count("published"), 40_005, "{overload}");
+        assert_eq!(count("received") + count("dropped_by_its_own_count"), 40_005, "{overload}");
+        assert!(count("dropped_by_its_own_count") > 0, "{overload}");
+        assert!(overload["latency_p99_during_us"].as_f64().unwrap() > 0.0, "{overload}");
+        assert!(overload["peak_growth_bytes"].is_number(), "{overload}");
+    }
+}
+
+#[test]
 fn clients_come_and_go() {
     let server = Server::start(&[]);
     let report_of_connect = report(&server, &["connect", "--clients", "7", "--connections", "100"]);
     assert_eq!(report_of_connect["connections"], 100);
     assert!(report_of_connect["cpu_us_per_connection"].as_f64().unwrap() > 0.0);
+    let held = report(&server, &["connect", "--connections", "50", "--held", "100"]);
+    assert_eq!((&held["connections"], &held["held"]), (&50.into(), &100.into()));
     assert_eq!(report(&server, &["crowd", "--clients", "60"])["delivered"], 180);
 }
 

@@ -84,6 +84,7 @@ struct Link {
     socket: TcpStream,
     framer: Framer,
     is_open: bool,
+    is_reading: bool,
 }
 
 /// The connections.
@@ -103,6 +104,7 @@ pub struct Fleet {
     faults: Faults,
     /// When gathered bytes leave next.
     flush_at: Instant,
+    reads: u64,
 }
 
 impl Fleet {
@@ -126,6 +128,7 @@ impl Fleet {
             limit,
             faults: Faults::default(),
             flush_at: Instant::now(),
+            reads: 0,
         })
     }
 
@@ -147,6 +150,11 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// Reads so far that brought something: how much the server writes at once shows in them.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads
+    }
+
     /// Runs until the script is done. May be called again with another script over the same clients.
     ///
     /// # Errors
@@ -156,7 +164,7 @@ impl Fleet {
             script.turn(&mut self.out)?;
             self.connect_more(script)?;
             self.flush(script)?;
-            self.obey();
+            self.obey(script)?;
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(format!("not done after {} s: {}", self.limit.as_secs(), script.progress()));
@@ -216,14 +224,22 @@ impl Fleet {
         }
     }
 
-    /// Cuts and calls as the script has asked for.
-    fn obey(&mut self) {
+    /// Cuts, calls, stops reading and reads again as the script has asked for.
+    fn obey(&mut self, script: &mut impl Script) -> Result<(), String> {
+        for (client, is_reading) in std::mem::take(&mut self.out.reading) {
+            if let Some(link) = &mut self.links[client] {
+                link.is_reading = is_reading;
+            }
+            // What came meanwhile is told by no event any more.
+            self.read(client, script)?;
+        }
         for client in std::mem::take(&mut self.out.cut) {
             self.drop_link(client);
         }
         let mut called = std::mem::take(&mut self.out.connect);
         called.retain(|&client| self.links[client].is_none());
         self.waiting.append(&mut called);
+        Ok(())
     }
 
     fn drop_link(&mut self, client: usize) {
@@ -261,7 +277,7 @@ impl Fleet {
         let mut socket = TcpStream::connect(self.address)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(client), interest)?;
-        Ok(Link { socket, framer: Framer::new(REMAINING_LENGTH_MAX), is_open: false })
+        Ok(Link { socket, framer: Framer::new(REMAINING_LENGTH_MAX), is_open: false, is_reading: true })
     }
 
     fn ready(&mut self, client: usize, is_writable: bool, script: &mut impl Script) -> Result<(), String> {
@@ -286,7 +302,7 @@ impl Fleet {
 
     fn read(&mut self, client: usize, script: &mut impl Script) -> Result<(), String> {
         let version = self.out.versions[client];
-        while let Some(link) = &mut self.links[client] {
+        while let Some(link) = self.links[client].as_mut().filter(|link| link.is_reading) {
             let length = match link.socket.read(&mut self.buffer) {
                 Ok(0) => return self.close(client, script),
                 Ok(length) => length,
@@ -298,6 +314,7 @@ impl Fleet {
                 }
                 Err(error) => return self.fail(client, format!("client {client}: {error}"), script),
             };
+            self.reads += 1;
             let mut result = Ok(());
             let mut unreadable = None;
             let fed = link.framer.feed(&self.buffer[..length], |frame| {

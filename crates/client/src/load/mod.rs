@@ -25,7 +25,8 @@ pub use histogram::Histogram;
 pub use outbox::{Faults, Outbox};
 pub use report::{Figure, Report, Stretch, Taken};
 pub use scenario::{
-    Churn, Crowd, Flow, Idle, Part, Queued, Retained, Sessions, Shape, Stalled, Subscriptions,
+    Bystanders, Churn, Crowd, Flow, Handout, Idle, Overload, Part, Queued, Retained, Sessions, Shape,
+    Stalled, Subscriptions, Topics,
 };
 
 /// The server under load.

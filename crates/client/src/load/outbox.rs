@@ -27,6 +27,8 @@ pub struct Outbox {
     pub(super) delay: Option<Duration>,
     pub(super) cut: Vec<usize>,
     pub(super) connect: Vec<usize>,
+    /// Clients that read no more, or do again.
+    pub(super) reading: Vec<(usize, bool)>,
 }
 
 impl Outbox {
@@ -40,6 +42,7 @@ impl Outbox {
             delay: None,
             cut: Vec::new(),
             connect: Vec::new(),
+            reading: Vec::new(),
         }
     }
 
@@ -71,6 +74,16 @@ impl Outbox {
     /// Connects a client that is away.
     pub fn connect(&mut self, client: usize) {
         self.connect.push(client);
+    }
+
+    /// This client reads nothing more from the end of the turn on, as if it were stuck.
+    pub fn stop_reading(&mut self, client: usize) {
+        self.reading.push((client, false));
+    }
+
+    /// It reads again.
+    pub fn read_again(&mut self, client: usize) {
+        self.reading.push((client, true));
     }
 
     /// Puts what a slow network has held long enough to what is to be written.

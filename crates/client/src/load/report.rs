@@ -39,6 +39,14 @@ impl Report {
         self
     }
 
+    /// A measure that was told before.
+    pub(super) fn get(&self, key: &str) -> Option<f64> {
+        self.figures.iter().find_map(|(name, figure)| match figure {
+            Figure::Measure(value) if *name == key => Some(*value),
+            _ => None,
+        })
+    }
+
     pub(super) fn measure_if_known(&mut self, name: &'static str, value: Option<f64>) -> &mut Report {
         value.into_iter().for_each(|value| {
             self.measure(name, value);
@@ -89,6 +97,11 @@ impl Stretch {
             cpu_ns: server.map_or(Ok(0), Process::cpu_ns)?,
             begun: Instant::now(),
         })
+    }
+
+    /// The server's resident memory at the beginning.
+    pub(super) fn resident_bytes(&self) -> Option<f64> {
+        self.server.map(|_| self.resident_bytes as f64)
     }
 
     /// What it took until now.

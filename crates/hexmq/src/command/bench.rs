@@ -4,8 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
 use hexmq_client::load::{
-    Churn, Crowd, Figure, Flow, Idle, Part, Queued, Report, Retained, Sessions, Shape, Stalled,
-    Subscriptions, Target,
+    Bystanders, Churn, Crowd, Figure, Flow, Handout, Idle, Overload, Part, Queued, Report, Retained,
+    Sessions, Shape, Stalled, Subscriptions, Target, Topics,
 };
 use hexmq_wire::QoS;
 use serde_json::{Map, Value, json};
@@ -63,6 +63,9 @@ enum Scenario {
         /// Connections in all
         #[arg(long, default_value_t = 10_000, value_parser = positive)]
         connections: usize,
+        /// Other connections, with a subscription each, held meanwhile
+        #[arg(long, default_value_t = 0)]
+        held: usize,
     },
     /// Connections with one subscription each and no traffic: memory
     Idle {
@@ -106,6 +109,37 @@ enum Scenario {
         #[arg(long, default_value_t = 64)]
         size: usize,
     },
+    /// Latency of pairs before and while a subscriber to # is handed many retained messages
+    Handout {
+        /// Retained messages
+        #[arg(long, default_value_t = 100_000, value_parser = positive)]
+        messages: usize,
+        /// Bytes of a payload, 8 at least
+        #[arg(long, default_value_t = 64)]
+        size: usize,
+        #[command(flatten)]
+        bystanders: BystanderArgs,
+    },
+    /// Publishers at full speed to a topic whose subscriber stops reading: memory, drops, latency of pairs beside
+    Overload {
+        /// Publishers
+        #[arg(long, default_value_t = 100, value_parser = positive)]
+        publishers: usize,
+        /// Messages in all
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+        messages: u64,
+        /// QoS of messages and subscription: 0 or 1
+        #[arg(short, long, default_value = "0", value_parser = zero_or_one)]
+        qos: QoS,
+        /// Messages of QoS 1 of each publisher on the way at once
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..))]
+        window: u64,
+        /// Bytes of a payload, 12 at least
+        #[arg(long, default_value_t = 64)]
+        size: usize,
+        #[command(flatten)]
+        bystanders: BystanderArgs,
+    },
     /// QoS 1 messages for sessions off line: stored, drained
     Queued {
         /// Stored sessions
@@ -138,6 +172,12 @@ enum Scenario {
         /// Messages published
         #[arg(long, default_value_t = 50_000)]
         messages: u64,
+        /// Publish to so many of the topics only
+        #[arg(long, value_parser = positive)]
+        hot: Option<usize>,
+        /// Publish each message to a topic that no other had; one filter matches it
+        #[arg(long, conflicts_with = "hot")]
+        fresh: bool,
     },
     /// Clients of all versions that all subscribe and publish at every QoS
     Crowd {
@@ -170,6 +210,30 @@ struct FlowArgs {
     /// Sessions of subscribers outlive their connections, so that the server has to store what they get
     #[arg(long)]
     durable: bool,
+}
+
+/// Pairs that have nothing to do with the load.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct BystanderArgs {
+    /// Pairs beside the load
+    #[arg(long, default_value_t = 20, value_parser = positive)]
+    pairs: usize,
+    /// Messages per second of all pairs together
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// Messages of the pairs before the load
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    before: u64,
+}
+
+impl From<BystanderArgs> for Bystanders {
+    fn from(args: BystanderArgs) -> Bystanders {
+        Bystanders { pairs: args.pairs, rate: args.rate, messages: args.before }
+    }
+}
+
+fn zero_or_one(text: &str) -> Result<QoS, String> {
+    qos(text).ok().filter(|qos| *qos != QoS::ExactlyOnce).ok_or_else(|| "0 or 1".to_owned())
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -206,12 +270,21 @@ impl Scenario {
                 let flow = FlowArgs { rate: flow.rate.or(Some(20_000)), ..flow };
                 flow.flow(Shape::Pairs, 50).run(target)
             }
-            Scenario::Connect { clients, connections } => Churn { clients, connections }.run(target),
+            Scenario::Connect { clients, connections, held } => {
+                Churn { clients, connections, held }.run(target)
+            }
             Scenario::Idle { clients } => Idle { clients }.run(target),
             Scenario::Retained { messages, size, keep } => Retained { messages, size, keep }.run(target),
             Scenario::Sessions { sessions } => Sessions { sessions }.run(target),
             Scenario::Stalled { pairs, rate, messages, filling, size } => {
                 Stalled { pairs, rate, messages, filling, size }.run(target)
+            }
+            Scenario::Handout { messages, size, bystanders } => {
+                Handout { messages, size, bystanders: bystanders.into() }.run(target)
+            }
+            Scenario::Overload { publishers, messages, qos, window, size, bystanders } => {
+                let bystanders = bystanders.into();
+                Overload { publishers, messages, qos, window, size, bystanders }.run(target)
             }
             Scenario::Queued { sessions, messages, size, publishers, window, keep, drain } => {
                 let part = match (keep, drain) {
@@ -221,7 +294,14 @@ impl Scenario {
                 };
                 Queued { sessions, messages, size, publishers, window, part }.run(target)
             }
-            Scenario::Subscriptions { filters, messages } => Subscriptions { filters, messages }.run(target),
+            Scenario::Subscriptions { filters, messages, hot, fresh } => {
+                let topics = match (hot, fresh) {
+                    (Some(hot), _) => Topics::Hot(hot),
+                    (None, true) => Topics::Fresh,
+                    (None, false) => Topics::Spread,
+                };
+                Subscriptions { filters, messages, topics }.run(target)
+            }
             Scenario::Crowd { clients } => Crowd { clients }.run(target),
         }
     }

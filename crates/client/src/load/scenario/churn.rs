@@ -3,6 +3,7 @@
 use hexmq_wire::{ControlPacket, QoS, Version};
 
 use super::LIMIT;
+use super::idle::waiting;
 use crate::load::fleet::{Fleet, Outbox, Script, Then};
 use crate::load::packets::{expect_accepted, send_connect, send_disconnect, send_subscribe};
 use crate::load::process::raise_descriptor_limit;
@@ -16,25 +17,30 @@ pub struct Churn {
     pub clients: usize,
     /// Connections in all.
     pub connections: usize,
+    /// Other connections, with a subscription each, that the server holds meanwhile.
+    pub held: usize,
 }
 
 impl Churn {
-    /// Connects and disconnects; the server closes each connection.
+    /// Connects and disconnects; the server closes each connection. Those that it holds are made before.
     ///
     /// # Errors
     /// The text says what did not go as expected.
     pub fn run(&self, target: &Target) -> Result<Report, String> {
         raise_descriptor_limit();
         let clients = self.clients.clamp(1, self.connections.max(1));
+        let held = waiting(target, self.held)?;
         let stretch = Stretch::begin(target)?;
         let mut visits = Visits::new("connect", clients, self.connections.max(1));
         Fleet::new(target.address, clients, LIMIT)?.run(&mut visits)?;
         let taken = stretch.end()?;
+        drop(held);
         let count = visits.connections as u64;
         let mut report = Report::new("connect");
         report
             .count("clients", clients)
             .count("connections", count)
+            .count("held", self.held)
             .measure_if_known("cpu_us_per_connection", taken.cpu_us_each(count))
             .measure("wall_s", taken.wall_s)
             .measure("connections_per_s", count as f64 / taken.wall_s);

@@ -1,5 +1,7 @@
 //! Publishers and subscribers: CPU time of the server per delivered message, and latency.
 
+use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hexmq_wire::{ControlPacket, Publish, QoS, Version};
@@ -87,14 +89,8 @@ impl Flow {
     /// # Errors
     /// The text says what did not go as expected.
     pub fn run(&self, target: &Target) -> Result<Report, String> {
-        raise_descriptor_limit();
         let mut run = Run::new(self);
-        let mut fleet =
-            Fleet::new(target.address, self.shape.subscribers() + self.shape.publishers(), LIMIT)?;
-        fleet.run(&mut run)?;
-        if let Some(rate) = self.rate.filter(|rate| *rate > 0) {
-            fleet.beat(Duration::from_secs(1) / rate)?;
-        }
+        let mut fleet = self.gather(target, &mut run)?;
         let stretch = Stretch::begin(target)?;
         run.begun = Some(Instant::now());
         if self.rate.is_none() {
@@ -111,6 +107,42 @@ impl Flow {
             Fleet::new(target.address, sessions, LIMIT)?.run(&mut discard)?;
         }
         Ok(report)
+    }
+
+    /// Lets messages flow at the fixed rate for as long as something else is done; what came of both.
+    pub(super) fn run_beside<T: Send>(
+        &self,
+        target: &Target,
+        work: impl FnOnce() -> Result<T, String> + Send,
+    ) -> Result<(Report, T), String> {
+        let busy = Arc::new(());
+        let mut run = Run::new(&Flow { deliveries: u64::MAX, ..*self });
+        run.beside = Some(Arc::downgrade(&busy));
+        let mut fleet = self.gather(target, &mut run)?;
+        thread::scope(|scope| {
+            let work = scope.spawn(move || {
+                let _busy = busy;
+                work()
+            });
+            let stretch = Stretch::begin(target)?;
+            run.begun = Some(Instant::now());
+            fleet.run(&mut run)?;
+            let report = self.report(&run, stretch.end()?);
+            let done = work.join().map_err(|_| "the load beside the pairs broke".to_owned())?;
+            done.map(|done| (report, done))
+        })
+    }
+
+    /// Connects and subscribes all.
+    fn gather(&self, target: &Target, run: &mut Run) -> Result<Fleet, String> {
+        raise_descriptor_limit();
+        let clients = self.shape.subscribers() + self.shape.publishers();
+        let mut fleet = Fleet::new(target.address, clients, LIMIT)?;
+        fleet.run(run)?;
+        if let Some(rate) = self.rate.filter(|rate| *rate > 0) {
+            fleet.beat(Duration::from_secs(1) / rate)?;
+        }
+        Ok(fleet)
     }
 
     fn report(&self, run: &Run, taken: Taken) -> Report {
@@ -166,6 +198,9 @@ struct Run {
     begun: Option<Instant>,
     /// Messages sent at a fixed rate.
     paced: u64,
+    /// When nobody holds it any more, nothing more is sent.
+    beside: Option<Weak<()>>,
+    is_closing: bool,
     latencies: Histogram,
 }
 
@@ -193,6 +228,8 @@ impl Run {
             finished: 0,
             begun: None,
             paced: 0,
+            beside: None,
+            is_closing: false,
             latencies: Histogram::default(),
         }
     }
@@ -210,7 +247,7 @@ impl Run {
     fn publish(&mut self, publisher: usize, due_ns: u64, out: &mut Outbox) -> Result<bool, String> {
         let is_acknowledged = self.is_acknowledged();
         let state = &mut self.publishers[publisher];
-        if state.window.sent() == self.quota {
+        if self.is_closing || state.window.sent() == self.quota {
             return Ok(false);
         }
         let Some(number) = state.window.send(is_acknowledged) else { return Ok(false) };
@@ -259,13 +296,27 @@ impl Run {
         if self.rate.is_none() {
             self.publish_more(publisher, out)?;
         }
+        self.finish(publisher);
+        Ok(())
+    }
+
+    /// Sees whether a publisher has done its part.
+    fn finish(&mut self, publisher: usize) {
         let is_acknowledged = self.is_acknowledged();
         let state = &mut self.publishers[publisher];
-        if !state.is_done && state.window.done(is_acknowledged) == self.quota {
+        let wanted = if self.is_closing { state.window.sent() } else { self.quota };
+        if !state.is_done && state.window.done(is_acknowledged) == wanted {
             state.is_done = true;
             self.finished += 1;
         }
-        Ok(())
+    }
+
+    /// What was done beside it is over: only what is on its way is waited for.
+    fn close_in_time(&mut self) {
+        if !self.is_closing && self.beside.as_ref().is_some_and(|beside| beside.strong_count() == 0) {
+            self.is_closing = true;
+            (0..self.publishers.len()).for_each(|publisher| self.finish(publisher));
+        }
     }
 }
 
@@ -309,6 +360,7 @@ impl Script for Run {
     /// late, and counted so.
     fn turn(&mut self, out: &mut Outbox) -> Result<(), String> {
         let (Some(rate), Some(_)) = (self.rate, self.begun) else { return Ok(()) };
+        self.close_in_time();
         let now_ns = self.elapsed_ns();
         loop {
             let due_ns = self.paced * 1_000_000_000 / u64::from(rate);

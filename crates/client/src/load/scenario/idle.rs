@@ -24,9 +24,9 @@ impl Idle {
     pub fn run(&self, target: &Target) -> Result<Report, String> {
         raise_descriptor_limit();
         let stretch = Stretch::begin(target)?;
-        let mut fleet = Fleet::new(target.address, self.clients, LIMIT)?;
-        fleet.run(&mut Waiting { subscribed: 0, clients: self.clients })?;
+        let fleet = waiting(target, self.clients)?;
         let taken = stretch.end()?;
+        drop(fleet);
         let count = self.clients as u64;
         let mut report = Report::new("idle");
         report
@@ -36,6 +36,13 @@ impl Idle {
             .measure("wall_s", taken.wall_s);
         Ok(report)
     }
+}
+
+/// Connects and subscribes so many; they stay as long as what this gives.
+pub(super) fn waiting(target: &Target, clients: usize) -> Result<Fleet, String> {
+    let mut fleet = Fleet::new(target.address, clients, LIMIT)?;
+    fleet.run(&mut Waiting { subscribed: 0, clients })?;
+    Ok(fleet)
 }
 
 struct Waiting {

@@ -1,24 +1,30 @@
 //! The scenarios.
 
+mod bystanders;
 mod churn;
 mod crowd;
 mod flow;
+mod handout;
 mod idle;
+mod overload;
 mod queued;
 mod retained;
 mod sessions;
 mod stalled;
 mod subscriptions;
 
+pub use bystanders::Bystanders;
 pub use churn::Churn;
 pub use crowd::Crowd;
 pub use flow::{Flow, Shape};
+pub use handout::Handout;
 pub use idle::Idle;
+pub use overload::Overload;
 pub use queued::{Part, Queued};
 pub use retained::Retained;
 pub use sessions::Sessions;
 pub use stalled::Stalled;
-pub use subscriptions::Subscriptions;
+pub use subscriptions::{Subscriptions, Topics};
 
 use std::time::Duration;
 

@@ -35,8 +35,7 @@ impl Retained {
         let count = self.messages as u64;
         let payload = vec![b'.'; self.size.max(NUMBER_SIZE)];
         let stretch = Stretch::begin(target)?;
-        Fleet::new(target.address, PUBLISHERS, LIMIT)?
-            .run(&mut Store::new(self.messages, payload.clone()))?;
+        store(target, self.messages, &payload)?;
         let stored = stretch.end()?;
         let mut report = Report::new("retained");
         report.count("messages", count).count("size", payload.len());
@@ -47,11 +46,10 @@ impl Retained {
         if self.keep {
             return Ok(report);
         }
-        let mut fetch = Fetch { size: payload.len(), seen: vec![false; self.messages], received: 0 };
         let stretch = Stretch::begin(target)?;
-        Fleet::new(target.address, 1, LIMIT)?.run(&mut fetch)?;
+        fetch(target, "bench/retained/#", self.messages, payload.len())?;
         let fetched = stretch.end()?;
-        Fleet::new(target.address, PUBLISHERS, LIMIT)?.run(&mut Store::new(self.messages, Vec::new()))?;
+        clear(target, self.messages)?;
         report
             .measure_if_known("fetch_cpu_us", fetched.cpu_us_each(count))
             .measure("fetch_wall_s", fetched.wall_s);
@@ -59,8 +57,31 @@ impl Retained {
     }
 }
 
+/// Stores so many messages.
+pub(super) fn store(target: &Target, messages: usize, payload: &[u8]) -> Result<(), String> {
+    Fleet::new(target.address, PUBLISHERS, LIMIT)?.run(&mut Store::new(messages, payload.to_vec()))
+}
+
+/// Forgets them.
+pub(super) fn clear(target: &Target, messages: usize) -> Result<(), String> {
+    store(target, messages, &[])
+}
+
+/// Subscribes to this filter and takes them all, each once, payloads of so many bytes.
+pub(super) fn fetch(target: &Target, filter: &str, messages: usize, size: usize) -> Result<(), String> {
+    let mut fetch = Fetch { filter, size, seen: vec![false; messages], received: 0 };
+    Fleet::new(target.address, 1, LIMIT)?.run(&mut fetch)
+}
+
 fn topic(message: usize) -> String {
     format!("bench/retained/{}/{}", message / 1000, message % 1000)
+}
+
+/// The message that is retained on this topic.
+fn message_on(topic_name: &str) -> Option<usize> {
+    let (thousand, rest) = topic_name.strip_prefix("bench/retained/")?.split_once('/')?;
+    let (thousand, rest): (usize, usize) = (thousand.parse().ok()?, rest.parse().ok()?);
+    (rest < 1000).then(|| thousand * 1000 + rest)
 }
 
 /// Publishes with RETAIN and QoS 0; a PINGREQ behind each chunk tells when the server has it. With an
@@ -119,13 +140,14 @@ impl Script for Store {
     }
 }
 
-struct Fetch {
+struct Fetch<'a> {
+    filter: &'a str,
     size: usize,
     seen: Vec<bool>,
     received: usize,
 }
 
-impl Script for Fetch {
+impl Script for Fetch<'_> {
     fn connected(&mut self, client: usize, out: &mut Outbox) -> Result<(), String> {
         send_connect(out, client, Version::V4, "bench-fetch", true)
     }
@@ -139,15 +161,20 @@ impl Script for Fetch {
         expect_accepted(client, packet)?;
         let publish = match packet {
             ControlPacket::Connack(_) => {
-                return send_subscribe(out, client, Version::V4, ["bench/retained/#"], QoS::AtMostOnce);
+                return send_subscribe(out, client, Version::V4, [self.filter], QoS::AtMostOnce);
             }
             ControlPacket::Suback(_) => return Ok(()),
             ControlPacket::Publish(publish) => publish,
             other => return Err(format!("client {client} got {other:?}")),
         };
-        let message = number_in(publish.payload).and_then(|number| usize::try_from(number).ok());
-        let message = message.filter(|message| {
-            publish.payload.len() == self.size && publish.retain && publish.topic_name == topic(*message)
+        // A filter that is wide enough brings live messages of others too.
+        if !publish.retain && !publish.topic_name.starts_with("bench/retained/") {
+            return Ok(());
+        }
+        let message = message_on(publish.topic_name).filter(|message| {
+            publish.retain
+                && publish.payload.len() == self.size
+                && number_in(publish.payload) == Some(*message as u64)
         });
         match message.and_then(|message| self.seen.get_mut(message)) {
             Some(seen) if !*seen => *seen = true,
@@ -164,5 +191,21 @@ impl Script for Fetch {
 
     fn progress(&self) -> String {
         format!("{} of {} retained messages fetched", self.received, self.seen.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_tells_its_message() {
+        for message in [0, 7, 999, 1000, 123_456] {
+            assert_eq!(message_on(&topic(message)), Some(message));
+        }
+        for topic_name in ["bench/retained/1", "bench/retained/1/1000", "bench/pairs/1", "bench/retained/x/1"]
+        {
+            assert_eq!(message_on(topic_name), None, "{topic_name}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::LIMIT;
 use super::churn::Visits;
 use super::flow::{Flow, Shape};
 use crate::load::fleet::Fleet;
-use crate::load::{Figure, Report, Target};
+use crate::load::{Report, Target};
 
 /// Identifiers are made from it; the first never reads, the second is off line.
 const NAME: &str = "stalled";
@@ -66,22 +66,16 @@ impl Stalled {
             ("latency_max_before_us", "latency_max_after_us", "latency_max_us"),
         ] {
             report
-                .measure_if_known(name_before, measure(&before, key))
-                .measure_if_known(name_after, measure(&after, key));
+                .measure_if_known(name_before, before.get(key))
+                .measure_if_known(name_after, after.get(key));
         }
-        let ratio = measure(&after, "latency_p99_us")
-            .zip(measure(&before, "latency_p99_us"))
+        let ratio = after
+            .get("latency_p99_us")
+            .zip(before.get("latency_p99_us"))
             .map(|(after, before)| after / before.max(1.0));
         report.measure_if_known("latency_p99_after_to_before", ratio);
         Ok(report)
     }
-}
-
-fn measure(report: &Report, key: &str) -> Option<f64> {
-    report.figures.iter().find_map(|(name, figure)| match figure {
-        Figure::Measure(value) if *name == key => Some(*value),
-        _ => None,
-    })
 }
 
 /// A durable session that is subscribed to everything the pairs send, on a connection nobody reads.
