@@ -44,8 +44,11 @@ cargo xtask <subcommand>
   fuzz [--smoke] [--seconds N] libFuzzer targets (nightly), or a smoke run on stable
   sim [--seeds N] [--seed X]   the simulation
   bench [--json] [--only NAME] [--rounds N]
-                               CPU and memory per message, connection, subscription; relay and
-                               mosquitto beside ours, and the marks to reach
+                               CPU and memory per message, connection, subscription; relay, and mosquitto and
+                               rumqttd where they are installed, beside ours, and the marks to reach
+  bench --growth [--only NAME] [--shards N] [--share N] [--json]
+                               what a publish, a connect, a delivery costs among more and more of them; what others
+                               notice of a # over a million retained messages and of an overload
   bench --durable [--rabbitmq] [--rounds N] [--json]
                                messages/s and CPU with every acknowledgement on disk, against memory, the disk
                                alone, mosquitto with persistence, RabbitMQ

@@ -1,10 +1,12 @@
 //! Puts the load of `hexmq bench` on our server with one and two shards, on a relay (the floor) and on
-//! mosquitto where it is installed: fresh servers, rounds taken in turn, medians, and what they are
-//! measured by; what durability costs and what a restart takes. And the check that 10,000 clients at once go well.
+//! mosquitto and rumqttd where they are installed: fresh servers, rounds taken in turn, medians, and what they
+//! are measured by; how costs grow with the size of things; what durability costs and what a restart takes. And
+//! the check that 10,000 clients at once go well.
 
 mod case;
 mod cloud;
 mod durable;
+mod growth;
 mod peer;
 mod restart;
 mod result;
@@ -20,7 +22,7 @@ use crate::place::Profile;
 use crate::steps::Outcome;
 use case::{Case, FLOWS, STORES};
 use result::Row;
-use subject::{Subject, load, mosquitto_version, serve};
+use subject::{Peers, Subject, load, mosquitto_version, serve};
 
 /// The figures of each round, by figure of the case and subject.
 type Measured = BTreeMap<(usize, Subject), Vec<f64>>;
@@ -39,6 +41,9 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<(), String> {
     if arguments.switch("--stalled") {
         return restart::stalled(arguments);
     }
+    if arguments.switch("--growth") {
+        return growth::run(arguments);
+    }
     let as_json = arguments.switch("--json");
     let rounds = arguments.number("--rounds", 3)?.max(1);
     let only = arguments.value("--only")?.unwrap_or_default();
@@ -49,25 +54,37 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<(), String> {
         return Err(format!("--only {only:?} is in no name: {}", names.join(", ")));
     }
     build()?;
-    let mosquitto = mosquitto_version();
+    let peers = Peers::installed();
+    let has_absolute = cases.iter().flat_map(|case| case.figures).any(|figure| figure.mark.is_absolute());
+    let mut pace = Vec::new();
     let mut measured: Vec<Measured> = cases.iter().map(|_| Measured::new()).collect();
     let mut failures = Vec::new();
     for round in 1..=rounds {
+        if has_absolute {
+            pace.push(pace_of_the_machine()?);
+        }
         for (case, measured) in cases.iter().zip(&mut measured) {
             eprintln!("round {round} of {rounds}: {}", case.name);
-            measure(case, mosquitto.is_some(), measured, &mut failures);
+            measure(case, &peers, measured, &mut failures);
         }
     }
+    let pace = median(&pace);
     let rows: Vec<Row> = cases
         .iter()
         .zip(&measured)
-        .flat_map(|(case, measured)| result::rows(case, |figure, subject| median(measured, figure, subject)))
+        .flat_map(|(case, measured)| {
+            result::rows(case, pace, |figure, subject| median(measured.get(&(figure, subject))?))
+        })
         .collect();
     if as_json {
         let rows: Vec<Value> = rows.iter().map(Row::as_json).collect();
-        println!("{}", json!({ "rounds": rounds, "mosquitto": mosquitto, "figures": rows }));
+        println!(
+            "{}",
+            json!({ "rounds": rounds, "mosquitto": peers.mosquitto, "rumqttd": peers.rumqttd,
+            "pace": pace, "figures": rows })
+        );
     } else {
-        result::print(&rows, rounds, mosquitto.as_deref());
+        result::print(&rows, rounds, &peers.told(), pace);
     }
     failures.iter().for_each(|(subject, failure)| eprintln!("{}: {failure}", subject.name()));
     match failures.iter().filter(|(subject, _)| subject.is_ours()).count() {
@@ -81,11 +98,19 @@ fn build() -> Result<(), String> {
     run_command(cargo().args(["build", "--quiet", "--release"]).args(packages))
 }
 
+/// How slow this machine is now: what the relay needs for `pairs`, in what it needed where the marks were found.
+fn pace_of_the_machine() -> Result<f64, String> {
+    let report = Subject::Relay.measure(&["pairs"])?;
+    let us = report["cpu_us_per_message"].as_f64().ok_or("the relay has no CPU time")?;
+    Ok(us / case::RELAY_PAIRS_US)
+}
+
 /// One round of a case. A peer that fails is told and left out.
-fn measure(case: &Case, has_mosquitto: bool, measured: &mut Measured, failures: &mut Vec<(Subject, String)>) {
+fn measure(case: &Case, peers: &Peers, measured: &mut Measured, failures: &mut Vec<(Subject, String)>) {
     let subjects = [
         (Subject::Relay, case.relay),
-        (Subject::Mosquitto, has_mosquitto.then_some(case.load)),
+        (Subject::Mosquitto, peers.mosquitto.as_ref().map(|_| case.load)),
+        (Subject::Rumqttd, peers.rumqttd.as_ref().map(|_| case.load).filter(|_| case.rumqttd_can)),
         (Subject::OneShard, Some(case.load)),
         (Subject::TwoShards, Some(case.load)),
     ];
@@ -103,8 +128,8 @@ fn measure(case: &Case, has_mosquitto: bool, measured: &mut Measured, failures: 
     }
 }
 
-fn median(measured: &Measured, figure: usize, subject: Subject) -> Option<f64> {
-    let mut runs = measured.get(&(figure, subject))?.clone();
+fn median(runs: &[f64]) -> Option<f64> {
+    let mut runs = runs.to_vec();
     runs.sort_by(f64::total_cmp);
     runs.get(runs.len() / 2).copied()
 }

@@ -77,6 +77,67 @@ impl Drop for Mosquitto {
     }
 }
 
+/// A rumqttd on a free port: the broker of the rumqtt project, from the registry.
+pub(super) struct Rumqttd {
+    child: Child,
+    pub(super) address: String,
+}
+
+impl Rumqttd {
+    /// Starts it with the settings it comes with, but for its bounds and its listeners.
+    pub(super) fn start() -> Result<Rumqttd, String> {
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let config = std::env::temp_dir().join(format!("hexmq-bench-rumqttd-{}.toml", std::process::id()));
+        let text = format!(
+            "id = 0\n[router]\nid = 0\nmax_connections = 20000\nmax_outgoing_packet_count = 200\n\
+             max_segment_size = 104857600\nmax_segment_count = 10\n\
+             [v4.1]\nname = \"v4-1\"\nlisten = \"{address}\"\nnext_connection_delay_ms = 1\n\
+             [v4.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 1048576\n\
+             max_inflight_count = 1000\ndynamic_filters = true\n"
+        );
+        fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
+        let child = command("rumqttd")
+            .arg("-q")
+            .arg("-c")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("cannot start rumqttd: {error}"))?;
+        let mut server = Rumqttd { child, address };
+        let started = answers("rumqttd", &mut server.child, &server.address);
+        let _ = fs::remove_file(&config);
+        started.map(|()| server)
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Rumqttd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until a server that says nothing accepts connections.
+fn answers(name: &str, child: &mut Child, address: &str) -> Result<(), String> {
+    let begun = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(format!("{name} ended with {status}"));
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(format!("{name} did not start"));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
 /// RabbitMQ of Debian with its MQTT plugin: a node of our own.
 pub(super) struct Rabbit {
     child: Child,
@@ -118,16 +179,8 @@ impl Rabbit {
             .spawn()
             .map_err(|error| format!("cannot start RabbitMQ (Debian's rabbitmq-server): {error}"))?;
         let mut server = Rabbit { child, epmd_port, address: format!("127.0.0.1:{port}") };
-        let begun = Instant::now();
-        while TcpStream::connect(&server.address).is_err() {
-            if let Ok(Some(status)) = server.child.try_wait() {
-                return Err(format!("RabbitMQ ended with {status}; see {}", folder.display()));
-            }
-            if begun.elapsed() > PATIENCE {
-                return Err("RabbitMQ did not start".to_owned());
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        answers("RabbitMQ", &mut server.child, &server.address)
+            .map_err(|error| format!("{error}; see {}", folder.display()))?;
         Ok(server)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::case::{Case, Figure, Mark};
+use super::case::{Case, Figure, Mark, Table};
 use super::subject::Subject;
 
 /// A mark is never below the floor, and a little room.
@@ -18,41 +18,62 @@ pub(super) struct Row {
     unit: &'static str,
     relay: Option<f64>,
     mosquitto: Option<f64>,
-    /// The best of mosquitto and what stands in for others.
+    rumqttd: Option<f64>,
+    /// The best of mosquitto, rumqttd and what stands in for others.
     best_peer: Option<f64>,
     ours: [Option<f64>; 2],
     mark: Option<f64>,
+    /// A mark in µs that was found on another machine, as it would be on this one.
+    scaled_mark: Option<f64>,
 }
 
-/// The rows of a case; `median` has those that were measured.
+/// The rows of a case; `median` has those that were measured, and `pace` is how slow this machine is.
 pub(super) fn rows(
     case: &'static Case,
+    pace: Option<f64>,
     median: impl Fn(usize, Subject) -> Option<f64>,
 ) -> impl Iterator<Item = Row> {
     case.figures.iter().enumerate().map(move |(index, figure)| {
         let relay = median(index, Subject::Relay);
         let mosquitto = median(index, Subject::Mosquitto);
-        let best_peer = best_peer(figure, relay, mosquitto);
+        let rumqttd = median(index, Subject::Rumqttd);
+        let best_peer = best_peer(figure, relay, mosquitto, rumqttd);
         Row {
             case: case.name,
             key: figure.key,
             unit: figure.unit,
             relay,
             mosquitto,
+            rumqttd,
             best_peer,
             ours: [median(index, Subject::OneShard), median(index, Subject::TwoShards)],
             mark: mark(figure.mark, relay, best_peer),
+            scaled_mark: scaled(figure, pace),
         }
     })
 }
 
-fn best_peer(figure: &Figure, relay: Option<f64>, mosquitto: Option<f64>) -> Option<f64> {
-    let others = figure
-        .table
-        .zip(relay)
-        .into_iter()
-        .flat_map(|(table, relay)| table.peers.into_iter().map(move |peer| peer / table.relay * relay));
-    others.chain(mosquitto).min_by(f64::total_cmp)
+fn best_peer(
+    figure: &Figure,
+    relay: Option<f64>,
+    mosquitto: Option<f64>,
+    rumqttd: Option<f64>,
+) -> Option<f64> {
+    let others = figure.table.zip(relay).into_iter().flat_map(|(table, relay)| {
+        let peers = table.peers.into_iter().enumerate();
+        // What was measured beside us needs no stand-in.
+        let absent = peers.filter(move |(place, _)| *place != Table::RUMQTTD || rumqttd.is_none());
+        absent.map(move |(_, peer)| peer / table.relay * relay)
+    });
+    others.chain(mosquitto).chain(rumqttd).min_by(f64::total_cmp)
+}
+
+/// Bytes are the same everywhere, times are not.
+fn scaled(figure: &Figure, pace: Option<f64>) -> Option<f64> {
+    match figure.mark {
+        Mark::AtMost(number) if figure.unit == "µs" => pace.map(|pace| number * pace),
+        _ => None,
+    }
 }
 
 fn mark(mark: Mark, relay: Option<f64>, peer: Option<f64>) -> Option<f64> {
@@ -83,19 +104,34 @@ impl Row {
     pub(super) fn as_json(&self) -> Value {
         let [one, two] = self.ours;
         json!({ "case": self.case, "figure": self.key, "unit": self.unit, "relay": self.relay,
-            "mosquitto": self.mosquitto, "best_peer": self.best_peer, "hexmq_1": one, "hexmq_2": two,
-            "two_shards_to_one": self.ratio(), "mark": self.mark, "reached": self.reached() })
+            "mosquitto": self.mosquitto, "rumqttd": self.rumqttd, "best_peer": self.best_peer, "hexmq_1": one, "hexmq_2": two,
+            "two_shards_to_one": self.ratio(), "mark": self.mark, "scaled_mark": self.scaled_mark,
+            "reached": self.reached() })
     }
 }
 
 /// The table.
-pub(super) fn print(rows: &[Row], rounds: u64, mosquitto: Option<&str>) {
-    let peer = mosquitto.unwrap_or("mosquitto is not installed");
-    println!("\nmedians of {rounds} rounds taken in turn, every delivery checked; {peer}");
-    println!("* reached; the last column is two shards to one, at most {SHARDS} for messages\n");
+pub(super) fn print(rows: &[Row], rounds: u64, peers: &str, pace: Option<f64>) {
+    println!("\nmedians of {rounds} rounds taken in turn, every delivery checked; {peers}");
+    println!("* reaches the mark; the last column is two shards to one, at most {SHARDS} for messages");
+    if let Some(pace) = pace {
+        println!(
+            "scaled: a mark in µs found on another machine, times {pace:.2}, as much as the relay needs more here"
+        );
+    }
     println!(
-        "{:<20} {:<23} {:>8} {:>9} {:>9} {:>8} {:>9} {:>9} {:>6}",
-        "", "", "relay", "mosquitto", "best peer", "mark", "1 shard", "2 shards", "2 to 1"
+        "\n{:<20} {:<23} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>9} {:>9} {:>6}",
+        "",
+        "",
+        "relay",
+        "mosquitto",
+        "rumqttd",
+        "best peer",
+        "mark",
+        "scaled",
+        "1 shard",
+        "2 shards",
+        "2 to 1"
     );
     for row in rows {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
@@ -104,13 +140,15 @@ pub(super) fn print(rows: &[Row], rounds: u64, mosquitto: Option<&str>) {
             format!("{}{star}", number(row.ours[index]))
         });
         println!(
-            "{:<20} {:<23} {:>8} {:>9} {:>9} {:>8} {:>9} {:>9} {:>6}",
+            "{:<20} {:<23} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>9} {:>9} {:>6}",
             row.case,
             row.key,
             number(row.relay),
             number(row.mosquitto),
+            number(row.rumqttd),
             number(row.best_peer),
             number(row.mark),
+            number(row.scaled_mark),
             one,
             two,
             number(row.ratio())
@@ -143,15 +181,40 @@ mod tests {
         let measured = |_, subject| match subject {
             Subject::Relay => Some(0.47 * 3.0),
             Subject::Mosquitto => Some(9.0),
+            Subject::Rumqttd => None,
             Subject::OneShard => Some(1.0),
             Subject::TwoShards => Some(3.0),
         };
-        let row = rows(pairs, measured).next().expect("a row");
+        let row = rows(pairs, None, measured).next().expect("a row");
         // Three times the table's relay, so three times the 1.57 µs of FlashMQ.
         assert!(row.best_peer.is_some_and(|peer| (peer - 3.0 * 1.57).abs() < 1e-9), "{row:?}");
         assert!(row.mark.is_some_and(|mark| (mark - 1.6 * 1.41).abs() < 1e-9), "{row:?}");
         assert_eq!(row.reached(), [Some(true), Some(false)]);
         assert_eq!(row.ratio(), Some(3.0));
+    }
+
+    #[test]
+    fn a_rumqttd_that_was_measured_needs_no_stand_in() {
+        let pairs = &FLOWS[0].figures[0];
+        let best = |rumqttd| best_peer(pairs, Some(0.47), None, rumqttd);
+        // FlashMQ stands in with 1.57 µs.
+        assert!(best(None).is_some_and(|peer| (peer - 1.57).abs() < 1e-9));
+        assert_eq!(best(Some(1.2)), Some(1.2));
+        let only_rumqttd = Table { relay: 1.0, peers: [9.0, 9.0, 2.0, 9.0] };
+        let figure = Figure { key: "", unit: "µs", mark: Q0, table: Some(only_rumqttd) };
+        assert_eq!(best_peer(&figure, Some(1.0), None, None), Some(2.0));
+        assert_eq!(best_peer(&figure, Some(1.0), None, Some(3.0)), Some(3.0));
+    }
+
+    #[test]
+    fn a_mark_of_another_machine_is_scaled_where_it_is_a_time() {
+        let connect = STORES.iter().find(|case| case.name == "connect").expect("it is there");
+        let row = rows(connect, Some(2.0), |_, _| Some(50.0)).next().expect("a row");
+        assert_eq!((row.mark, row.scaled_mark), (Some(35.0), Some(70.0)));
+        // The verdict is that of the mark itself.
+        assert_eq!(row.reached(), [Some(false), Some(false)]);
+        let idle = STORES.iter().find(|case| case.name == "idle").expect("it is there");
+        assert_eq!(rows(idle, Some(2.0), |_, _| None).next().expect("a row").scaled_mark, None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! What is measured: our server with one and two shards, the relay, mosquitto. Each run has a fresh one.
+//! What is measured: our server with one and two shards, the relay, mosquitto, rumqttd. Each run has a fresh one.
 
 use std::fs;
 use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::peer::Mosquitto;
+use super::peer::{Mosquitto, Rumqttd};
 use crate::command::{command, output};
 use crate::place::{self, Profile};
 use crate::server::Server;
@@ -15,6 +15,7 @@ use crate::server::Server;
 pub(super) enum Subject {
     Relay,
     Mosquitto,
+    Rumqttd,
     OneShard,
     TwoShards,
 }
@@ -24,6 +25,7 @@ impl Subject {
         match self {
             Subject::Relay => "relay",
             Subject::Mosquitto => "mosquitto",
+            Subject::Rumqttd => "rumqttd",
             Subject::OneShard => "hexmq_1",
             Subject::TwoShards => "hexmq_2",
         }
@@ -37,6 +39,10 @@ impl Subject {
     pub(super) fn measure(self, flags: &[&str]) -> Result<Value, String> {
         if self == Subject::Mosquitto {
             let server = Mosquitto::start(None)?;
+            return load(Profile::Release, &server.address, server.pid(), flags);
+        }
+        if self == Subject::Rumqttd {
+            let server = Rumqttd::start()?;
             return load(Profile::Release, &server.address, server.pid(), flags);
         }
         let mut server = match self {
@@ -54,9 +60,14 @@ impl Subject {
 
 /// Our server on a free port.
 pub(super) fn serve(profile: Profile, shards: u32) -> Result<Server, String> {
+    serve_with(profile, shards, &[])
+}
+
+/// The same with more settings.
+pub(super) fn serve_with(profile: Profile, shards: u32, more: &[&str]) -> Result<Server, String> {
     let shards = format!("--shards={shards}");
-    let arguments = ["--listen=mqtt://127.0.0.1:0", "--http=off", "--log=warn", "--ephemeral", &shards]
-        .map(str::to_owned);
+    let usual = ["--listen=mqtt://127.0.0.1:0", "--http=off", "--log=warn", "--ephemeral", &shards];
+    let arguments: Vec<String> = usual.iter().chain(more).map(|&word| word.to_owned()).collect();
     fs::create_dir_all(place::tools()).map_err(|error| error.to_string())?;
     Server::start(&place::program("hexmq", profile), &arguments, &place::tools().join("bench-server.log"))
 }
@@ -76,8 +87,33 @@ pub(super) fn load(profile: Profile, address: &str, pid: u32, flags: &[&str]) ->
     serde_json::from_str(&printed).map_err(|error| format!("hexmq bench printed {printed:?}: {error}"))
 }
 
+/// The brokers of others on this machine, with what they say about themselves.
+#[derive(Debug)]
+pub(super) struct Peers {
+    pub(super) mosquitto: Option<String>,
+    pub(super) rumqttd: Option<String>,
+}
+
+impl Peers {
+    pub(super) fn installed() -> Peers {
+        Peers { mosquitto: mosquitto_version(), rumqttd: first_line("rumqttd", "--version") }
+    }
+
+    /// For the head of a table.
+    pub(super) fn told(&self) -> String {
+        let told = |version: &Option<String>, name: &str| {
+            version.clone().unwrap_or_else(|| format!("{name} is not installed"))
+        };
+        format!("{}; {}", told(&self.mosquitto, "mosquitto"), told(&self.rumqttd, "rumqttd"))
+    }
+}
+
 /// The first line of what the installed mosquitto says about itself.
 pub(super) fn mosquitto_version() -> Option<String> {
-    let help = command("mosquitto").arg("-h").stderr(Stdio::null()).output().ok()?;
-    String::from_utf8(help.stdout).ok()?.lines().next().map(str::to_owned)
+    first_line("mosquitto", "-h")
+}
+
+fn first_line(program: &str, flag: &str) -> Option<String> {
+    let said = command(program).arg(flag).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(said.stdout).ok()?.lines().next().map(str::to_owned)
 }
