@@ -7,7 +7,7 @@ use hexmq_session::{AliasesIn, AliasesOut, Mono};
 use hexmq_wire::{Leniency, Version};
 
 use crate::message::MessageId;
-use crate::{DeviceTerms, Manners, Namespace, Peer, Permit, Reach, Serial, SessionKey};
+use crate::{ConnId, DeviceTerms, Manners, Namespace, Peer, Permit, Reach, Serial, SessionKey};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -66,6 +66,19 @@ pub(crate) struct Connected {
     pub(crate) authentication: Option<Box<Authentication>>,
 }
 
+/// Who has sent a packet, as far as every PUBLISH wants to know it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    pub(crate) conn: ConnId,
+    /// The slot of the session.
+    pub(crate) session: u32,
+    pub(crate) version: Version,
+    /// Of the topics it publishes to.
+    pub(crate) topics: Namespace,
+    /// Its permit is not everybody's.
+    pub(crate) is_special: bool,
+}
+
 /// A permit that is not everybody's, and what goes with it.
 #[derive(Debug)]
 pub(crate) struct Special {
@@ -107,6 +120,13 @@ impl Connected {
     pub(crate) fn device_mut(&mut self) -> Option<&mut DeviceState> {
         let special = self.special.as_mut().filter(|special| special.permit.device.is_some());
         special.map(|special| &mut special.device)
+    }
+
+    /// As the sender of a PUBLISH.
+    #[inline]
+    pub(crate) fn as_sender(&self, conn: ConnId) -> Sender {
+        let Connected { session, version, topics, .. } = *self;
+        Sender { conn, session, version, topics, is_special: self.special.is_some() }
     }
 
     /// How it is treated.

@@ -1,7 +1,9 @@
 //! The encoded forms of a message on its way out: what receivers share, and what is each one's own.
 
 use hexmq_session::{AliasUse, Now};
-use hexmq_wire::{Properties, PublishParts, QoS, Version, encode_publish};
+use hexmq_wire::{
+    Delivery, Frame, Properties, Publish, PublishParts, QoS, Version, encode_publish, remaining_length_size,
+};
 
 use crate::Message;
 use crate::connection::Connected;
@@ -36,11 +38,48 @@ pub(crate) struct Layouts {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Layout {
+struct Layout {
     start: u32,
     end: u32,
     /// Where the Packet Identifier goes, counted from `start`.
-    pub(crate) identifier_at: Option<u32>,
+    identifier_at: Option<u32>,
+}
+
+/// The PUBLISH a message came in, where its bytes can go on as they are: to receivers with the version, QoS
+/// and RETAIN of its publisher.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Original<'a> {
+    bytes: &'a [u8],
+    form: usize,
+    identifier_at: Option<u32>,
+}
+
+impl<'a> Original<'a> {
+    /// `None` if the packet says what concerns its sender and this server alone (DUP, a Topic Alias, any
+    /// property), or does not write its lengths in their shortest form.
+    #[inline]
+    pub(crate) fn of(frame: Frame<'a>, publish: &Publish<'_>, version: Version) -> Option<Original<'a>> {
+        let no_properties = usize::from(version == Version::V5);
+        let identifier_size = if publish.delivery == Delivery::AtMostOnce { 0 } else { 2 };
+        let topic_size = 2 + publish.topic_name.len();
+        let remaining_length = topic_size + identifier_size + no_properties + publish.payload.len();
+        let header_size = 1 + remaining_length_size(remaining_length as u32);
+        let goes_on = !publish.dup
+            && publish.properties.is_empty()
+            && !publish.topic_name.is_empty()
+            && frame.bytes.len() == header_size + remaining_length;
+        goes_on.then(|| Original {
+            bytes: frame.bytes,
+            form: form_of(version, publish.qos(), publish.retain),
+            identifier_at: (identifier_size != 0).then_some((header_size + topic_size) as u32),
+        })
+    }
+}
+
+/// The number of a combination, below 16.
+#[inline]
+fn form_of(version: Version, qos: QoS, retain: bool) -> usize {
+    usize::from(version == Version::V5) << 3 | (qos as usize) << 1 | usize::from(retain)
 }
 
 impl Layouts {
@@ -50,35 +89,46 @@ impl Layouts {
         self.bytes.clear();
     }
 
-    /// The bytes of a form.
-    pub(crate) fn bytes(&self, layout: Layout) -> &[u8] {
-        self.bytes.get(layout.start as usize..layout.end as usize).unwrap_or_default()
+    /// The bytes for these terms and where their Packet Identifier goes: those it came in if they fit, else
+    /// those made for an earlier receiver, else new ones.
+    #[inline]
+    pub(crate) fn take<'s>(
+        &'s mut self,
+        message: &Message<'_>,
+        original: Option<Original<'s>>,
+        terms: &Terms<'_>,
+        version: Version,
+        now: Now,
+    ) -> (&'s [u8], Option<u32>) {
+        let form = form_of(version, terms.qos, terms.retain);
+        match original {
+            Some(original) if original.form == form => (original.bytes, original.identifier_at),
+            _ => self.make(message, terms, version, form, now),
+        }
     }
 
-    /// The form for these terms, encoded if no receiver had it before.
-    pub(crate) fn make(
+    fn make(
         &mut self,
         message: &Message<'_>,
         terms: &Terms<'_>,
         version: Version,
+        form: usize,
         now: Now,
-    ) -> Layout {
-        let key =
-            usize::from(version == Version::V5) << 3 | (terms.qos as usize) << 1 | usize::from(terms.retain);
-        let Some(place) = self.places.get_mut(key) else { return Layout::default() };
-        if self.made & (1 << key) != 0 {
-            return *place;
+    ) -> (&[u8], Option<u32>) {
+        let Some(place) = self.places.get_mut(form) else { return (&[], None) };
+        if self.made & (1 << form) == 0 {
+            let start = self.bytes.len();
+            let parts = parts(message, terms, false, now);
+            let identifier_at = encode_publish(&parts, version, &mut self.bytes).ok().flatten();
+            *place = Layout {
+                start: start as u32,
+                end: self.bytes.len() as u32,
+                identifier_at: identifier_at.map(|at| (at - start) as u32),
+            };
+            self.made |= 1 << form;
         }
-        let start = self.bytes.len();
-        let parts = parts(message, terms, false, now);
-        let identifier_at = encode_publish(&parts, version, &mut self.bytes).ok().flatten();
-        *place = Layout {
-            start: start as u32,
-            end: self.bytes.len() as u32,
-            identifier_at: identifier_at.map(|at| (at - start) as u32),
-        };
-        self.made |= 1 << key;
-        *place
+        let bytes = self.bytes.get(place.start as usize..place.end as usize).unwrap_or_default();
+        (bytes, place.identifier_at)
     }
 }
 
@@ -132,4 +182,100 @@ pub(crate) fn encode_for(
     }
     // Every message came in a packet of at most the same size, so it can be encoded.
     encode_publish(&parts, connected.version, buffer).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+
+    use hexmq_wire::{Leniency, NoTrace, decode_publish};
+
+    use super::*;
+    use crate::Namespace;
+
+    fn packet(version: Version, delivery: Delivery, dup: bool, retain: bool) -> Vec<u8> {
+        let publish = Publish {
+            dup,
+            delivery,
+            retain,
+            topic_name: "a/b",
+            properties: Properties::EMPTY,
+            payload: &[7; 200],
+        };
+        let mut bytes = Vec::new();
+        publish.encode(version, &mut bytes).expect("it fits");
+        bytes
+    }
+
+    fn message(qos: QoS, retain: bool) -> Message<'static> {
+        Message {
+            namespace: Namespace::PLAIN,
+            topic: "a/b",
+            properties: &[],
+            payload: &[7; 200],
+            qos,
+            retain,
+            expires_at: None,
+            publisher: None,
+        }
+    }
+
+    /// What is sent on as it came is what would have been encoded, for every receiver.
+    #[test]
+    fn an_original_is_what_would_be_encoded() {
+        let one = NonZeroU16::MIN;
+        let deliveries = [Delivery::AtMostOnce, Delivery::AtLeastOnce(one), Delivery::ExactlyOnce(one)];
+        for version in [Version::V3, Version::V4, Version::V5] {
+            for (delivery, retain) in deliveries.into_iter().flat_map(|one| [(one, false), (one, true)]) {
+                let bytes = packet(version, delivery, false, retain);
+                let publish = decode_publish(Frame::new(&bytes), version, &mut NoTrace).expect("a PUBLISH");
+                let original = Original::of(Frame::new(&bytes), &publish, version);
+                assert!(original.is_some());
+                let message = message(publish.qos(), retain);
+                for to in [Version::V3, Version::V4, Version::V5] {
+                    for terms in [Terms::kept(publish.qos()), Terms::kept(QoS::AtMostOnce)] {
+                        for terms in [Terms { retain: false, ..terms }, Terms { retain: true, ..terms }] {
+                            let mut layouts = [Layouts::default(), Layouts::default()];
+                            let [with, without] = &mut layouts;
+                            let now = Now::default();
+                            let (sent, at) = with.take(&message, original, &terms, to, now);
+                            let (encoded, encoded_at) = without.take(&message, None, &terms, to, now);
+                            let patched = |bytes: &[u8], at: Option<u32>| {
+                                let mut bytes = bytes.to_vec();
+                                if let Some(at) = at {
+                                    hexmq_wire::patch_packet_identifier(&mut bytes, at as usize, one);
+                                }
+                                bytes
+                            };
+                            assert_eq!(at, encoded_at);
+                            assert_eq!(patched(sent, at), patched(encoded, encoded_at));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_concerns_only_the_server_does_not_go_on() {
+        let one = NonZeroU16::MIN;
+        let original = |bytes: &[u8], version| {
+            let publish = hexmq_wire::decode(Frame::new(bytes), version, &Leniency::default(), &mut NoTrace);
+            let Ok(hexmq_wire::ControlPacket::Publish(publish)) = publish else { panic!("{publish:?}") };
+            Original::of(Frame::new(bytes), &publish, version).is_some()
+        };
+        let again = packet(Version::V4, Delivery::AtLeastOnce(one), true, false);
+        assert!(!original(&again, Version::V4), "DUP");
+        // Remaining Length 5 in two bytes: 3.1.1 does not forbid it.
+        assert!(
+            !original(&[0x30, 0x85, 0x00, 0, 1, b'a', b'x', b'y'], Version::V4),
+            "a length that is too long"
+        );
+        assert!(original(&[0x30, 0x05, 0, 1, b'a', b'x', b'y'], Version::V4));
+        // Topic Alias 1.
+        assert!(!original(&[0x30, 7, 0, 1, b'a', 3, 0x23, 0, 1], Version::V5), "a Topic Alias");
+        // Payload Format Indicator.
+        assert!(!original(&[0x30, 6, 0, 1, b'a', 2, 0x01, 1], Version::V5), "a property");
+        assert!(original(&[0x30, 5, 0, 1, b'a', 0, b'x'], Version::V5));
+    }
 }

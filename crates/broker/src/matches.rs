@@ -20,12 +20,25 @@ const TOPICS_MAX: usize = 1 << 16;
 /// Topics whose first sight is remembered, by a few bits each.
 const SEEN: usize = 1 << 16;
 
+/// Connections whose last topic is remembered, told apart by their slots.
+const RECENT: usize = 1 << 10;
+/// Bytes of such a topic; a longer one is not remembered.
+const RECENT_BYTES_MAX: usize = 256;
+
 /// The answers of one shard.
 #[derive(Debug)]
 pub(crate) struct MatchCache {
     shard: ShardId,
     hasher: foldhash::fast::FixedState,
-    table: HashTable<Matches>,
+    /// The answers that are kept,
+    kept: Vec<Matches>,
+    /// and their places by topic.
+    table: HashTable<u32>,
+    /// The place of the answer that is wanted next, probably.
+    likely: u32,
+    recent: Vec<Recent>,
+    /// Scratch: a topic that is to be remembered.
+    noted: String,
     /// The answer for a topic that is seen for the first time. Only the second message of a topic
     /// makes its answer worth keeping: many topics carry one message in a long while.
     once: Matches,
@@ -33,6 +46,15 @@ pub(crate) struct MatchCache {
     /// Where the members of a shared subscription begin to take turns: a new place for every
     /// answer, so that topics with one message each do not all go to the same member.
     turn: usize,
+}
+
+/// What a connection published to last.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    /// A topic name that was read without a fault.
+    pub(crate) topic: String,
+    /// The place of its answer, unless it was forgotten meanwhile.
+    place: u32,
 }
 
 /// Who gets the messages of one topic.
@@ -108,7 +130,11 @@ impl MatchCache {
         MatchCache {
             shard,
             hasher: foldhash::fast::FixedState::with_seed(seed),
+            kept: Vec::new(),
             table: HashTable::new(),
+            likely: 0,
+            recent: Vec::new(),
+            noted: String::new(),
             once: Matches::unknown(Namespace::PLAIN, ""),
             seen: vec![0; SEEN].into_boxed_slice(),
             turn: 0,
@@ -117,33 +143,91 @@ impl MatchCache {
 
     /// Who gets a message published to `topic` now.
     pub(crate) fn look_up(&mut self, index: &Index, namespace: Namespace, topic: &str) -> &mut Matches {
-        let hash = self.hasher.hash_one((namespace, topic));
-        if self.table.len() >= TOPICS_MAX {
-            self.table.clear();
-        }
-        let same = |known: &Matches| known.namespace == namespace && &*known.topic == topic;
-        let hasher = &self.hasher;
-        let rehash = |known: &Matches| hasher.hash_one((known.namespace, &*known.topic));
-        let matches = match self.table.entry(hash, same, rehash) {
-            Place::Occupied(known) => known.into_mut(),
-            Place::Vacant(place) => {
-                // The high half tells topics apart that share a place.
-                let mark = (hash >> 32) as u32;
-                match self.seen.get_mut(hash as usize % SEEN) {
-                    Some(seen) if *seen != mark => {
-                        *seen = mark;
-                        self.once.rename(namespace, topic);
-                        &mut self.once
-                    }
-                    _ => place.insert(Matches::unknown(namespace, topic)).into_mut(),
-                }
-            }
+        let place = match self.kept.get(self.likely as usize) {
+            Some(likely) if likely.is_of(namespace, topic) => Some(self.likely),
+            _ => self.find(namespace, topic),
+        };
+        let matches = match place.and_then(|place| self.kept.get_mut(place as usize)) {
+            Some(matches) => matches,
+            None => &mut self.once,
         };
         if matches.generation != index.generation() {
             self.turn = self.turn.wrapping_add(1);
             matches.learn(index, self.shard, self.turn);
         }
         matches
+    }
+
+    /// The place of the answer for a topic, which may have to be learned; `None`: it is not kept.
+    fn find(&mut self, namespace: Namespace, topic: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one((namespace, topic));
+        if self.kept.len() >= TOPICS_MAX {
+            self.kept.clear();
+            self.table.clear();
+        }
+        let (kept, hasher) = (&self.kept, &self.hasher);
+        let same = |&place: &u32| kept.get(place as usize).is_some_and(|known| known.is_of(namespace, topic));
+        let rehash = |&place: &u32| {
+            kept.get(place as usize).map_or(0, |known| hasher.hash_one((known.namespace, &*known.topic)))
+        };
+        let place = match self.table.entry(hash, same, rehash) {
+            Place::Occupied(known) => *known.get(),
+            Place::Vacant(vacant) => {
+                // The high half tells topics apart that share a place.
+                let mark = (hash >> 32) as u32;
+                match self.seen.get_mut(hash as usize % SEEN) {
+                    Some(seen) if *seen != mark => {
+                        *seen = mark;
+                        self.once.rename(namespace, topic);
+                        return None;
+                    }
+                    _ => {
+                        let place = self.kept.len() as u32;
+                        vacant.insert(place);
+                        self.kept.push(Matches::unknown(namespace, topic));
+                        place
+                    }
+                }
+            }
+        };
+        self.likely = place;
+        Some(place)
+    }
+
+    /// What the connection in this slot published to last, to be given back with [`MatchCache::remember`]. A
+    /// wrong guess only costs a look-up.
+    #[inline]
+    pub(crate) fn recall(&mut self, slot: u32) -> Recent {
+        match self.recent.get_mut(slot as usize % RECENT) {
+            Some(recent) => {
+                self.likely = recent.place;
+                std::mem::take(recent)
+            }
+            None => Recent::default(),
+        }
+    }
+
+    /// A topic name that was read without a fault, for [`MatchCache::remember`].
+    pub(crate) fn note(&mut self, topic: &str) {
+        self.noted.clear();
+        if topic.len() <= RECENT_BYTES_MAX {
+            self.noted.push_str(topic);
+        }
+    }
+
+    /// What it has published to now: the topic looked up last, by the name `noted` if it has changed.
+    #[inline]
+    pub(crate) fn remember(&mut self, slot: u32, mut recent: Recent, is_new: bool) {
+        if is_new {
+            std::mem::swap(&mut recent.topic, &mut self.noted);
+        }
+        let place = slot as usize % RECENT;
+        if self.recent.len() <= place {
+            self.recent.resize_with(place + 1, Recent::default);
+        }
+        if let Some(kept) = self.recent.get_mut(place) {
+            *kept = Recent { place: self.likely, ..recent };
+        }
     }
 }
 
@@ -166,6 +250,11 @@ impl Matches {
             shards: Vec::new(),
             groups: Vec::new(),
         }
+    }
+
+    #[inline]
+    fn is_of(&self, namespace: Namespace, topic: &str) -> bool {
+        self.namespace == namespace && self.topic == topic
     }
 
     /// Whether nobody gets it.

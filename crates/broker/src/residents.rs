@@ -9,7 +9,7 @@ use hexmq_session::Now;
 use hexmq_wire::{ControlPacket, PropertiesBuf, Property, QoS, Version, patch_packet_identifier};
 
 use crate::connection::{Connection, Stage};
-use crate::layout::{Form, Layouts, Terms, encode_for};
+use crate::layout::{Form, Layouts, Original, Terms, encode_for};
 use crate::matches::{Chosen, Receiver};
 use crate::message::{MessageId, Messages};
 use crate::session::{Extra, Granted, Outgoing, Session};
@@ -49,6 +49,8 @@ pub(crate) struct Outbound<'a> {
     pub(crate) kept: Option<MessageId>,
     /// Its number, once it is in the store.
     pub(crate) serial: Option<Serial>,
+    /// The packet it came in.
+    pub(crate) original: Option<Original<'a>>,
 }
 
 /// Bytes a Reason String adds beside its text: identifier, its length, the Property Length, the
@@ -79,7 +81,7 @@ impl Residents {
         now: Now,
     ) -> Outbound<'a> {
         self.layouts.clear();
-        Outbound { message, now, kept: None, serial }
+        Outbound { message, now, kept: None, serial, original: None }
     }
 
     /// Nobody further gets this message.
@@ -125,6 +127,7 @@ impl Residents {
 
     /// Sends, or queues for a session that is away. False if there is no such session.
     /// [V4 MQTT-3.1.2-5, V5 U-4.1-5]
+    #[inline]
     fn deliver_on(
         &mut self,
         slot: u32,
@@ -142,7 +145,6 @@ impl Residents {
                 &tamed
             }
         };
-        let ready = session.has_room();
         let Some(conn) = session.conn else {
             if terms.qos != QoS::AtMostOnce {
                 self.enqueue(slot, terms, outbound, out);
@@ -151,12 +153,12 @@ impl Residents {
         };
         let conn = ConnId { slot: conn, generation: self.connections.generation(conn) };
         let fits = out.output_len(conn) < self.limits.write_buffer_bytes;
+        let at_once = fits && (terms.qos == QoS::AtMostOnce || session.has_room());
         match terms.qos {
-            QoS::AtMostOnce if fits => self.send_live(conn, slot, terms, outbound, out),
+            _ if at_once => self.send_live(conn, slot, terms, outbound, out),
             QoS::AtMostOnce => {
                 self.drop_message(slot, outbound.message, terms.qos, DropReason::WriteBufferFull, out)
             }
-            _ if fits && ready => self.send_live(conn, slot, terms, outbound, out),
             _ => self.enqueue(slot, terms, outbound, out),
         }
         true
@@ -165,6 +167,7 @@ impl Residents {
     /// Sends a message that has just come, using a layout that is already encoded where it can.
     /// [V4 MQTT-3.3.1-3, V4 MQTT-4.3.1-1, V5 MQTT-3.3.1-3, V5 MQTT-4.3.1-1, V5 MQTT-4.3.2-1]
     /// [V5 MQTT-4.3.2-2, V5 MQTT-4.3.3-1, V5 MQTT-4.3.3-2]
+    #[inline]
     pub(crate) fn send_live(
         &mut self,
         conn: ConnId,
@@ -186,9 +189,10 @@ impl Residents {
         let buffer = open_output(conn, promise, out);
         let start = buffer.len();
         let identifier_at = if plain {
-            let layout = self.layouts.make(outbound.message, terms, version, outbound.now);
-            buffer.extend_from_slice(self.layouts.bytes(layout));
-            layout.identifier_at.map(|at| start + at as usize)
+            let Outbound { message, original, now, .. } = *outbound;
+            let (bytes, identifier_at) = self.layouts.take(message, original, terms, version, now);
+            buffer.extend_from_slice(bytes);
+            identifier_at.map(|at| start + at as usize)
         } else {
             let form = Form { dup: false, aliases: !promise };
             encode_for(connected, outbound.message, terms, form, outbound.now, buffer)
@@ -215,6 +219,7 @@ impl Residents {
         self.count_publish(size, outbound.message.payload.len());
     }
 
+    #[inline]
     pub(crate) fn count_publish(&mut self, size: usize, payload: usize) {
         self.census.packets_sent += 1;
         self.census.bytes_sent += size as u64;
@@ -396,53 +401,48 @@ impl Residents {
         packet: &ControlPacket<'_>,
         out: &mut impl Sink,
     ) -> bool {
-        self.send_to(out.output(conn), conn, version, packet)
+        let maximum = match self.connections.at(conn.slot).map(|connection| &connection.stage) {
+            Some(Stage::Connected(connected)) => connected.maximum_packet_size,
+            Some(Stage::Authenticating(waiting)) => waiting.maximum_packet_size,
+            _ => u32::MAX,
+        };
+        self.encode_to(out.output(conn), version, maximum, packet)
     }
 
     /// Sends the answer to a packet: a promise if durable state has changed on its account, and behind what
     /// was promised before.
+    #[inline]
     pub(crate) fn answer(&mut self, conn: ConnId, packet: &ControlPacket<'_>, out: &mut impl Sink) -> bool {
-        let Some(Connection { stage: Stage::Connected(connected), .. }) =
-            self.connections.get(conn.slot, conn.generation)
-        else {
-            return true;
-        };
-        let version = connected.version;
         let promise = self.persisted || (self.serials.is_some() && out.promised(conn));
-        self.send_to(open_output(conn, promise, out), conn, version, packet)
+        self.send_again(conn, promise, packet, out)
     }
 
     /// Sends a packet of an earlier connection again, as a promise if what it rests on may not be safe.
+    #[inline]
     pub(crate) fn send_again(
         &mut self,
         conn: ConnId,
         promise: bool,
         packet: &ControlPacket<'_>,
         out: &mut impl Sink,
-    ) {
-        let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at(conn.slot)
-        else {
-            return;
-        };
-        let version = connected.version;
-        self.send_to(open_output(conn, promise, out), conn, version, packet);
+    ) -> bool {
+        let connection = self.connections.get(conn.slot, conn.generation);
+        let Some(Connection { stage: Stage::Connected(connected), .. }) = connection else { return true };
+        let (version, maximum) = (connected.version, connected.maximum_packet_size);
+        self.encode_to(open_output(conn, promise, out), version, maximum, packet)
     }
 
-    fn send_to(
+    #[inline]
+    fn encode_to(
         &mut self,
         buffer: &mut Vec<u8>,
-        conn: ConnId,
         version: Version,
+        maximum: u32,
         packet: &ControlPacket<'_>,
     ) -> bool {
         let start = buffer.len();
         let encoded = packet.encode(version, buffer);
         let size = buffer.len() - start;
-        let maximum = match self.connections.at(conn.slot).map(|connection| &connection.stage) {
-            Some(Stage::Connected(connected)) => connected.maximum_packet_size,
-            Some(Stage::Authenticating(waiting)) => waiting.maximum_packet_size,
-            _ => u32::MAX,
-        };
         if encoded.is_err() || size as u64 > u64::from(maximum) {
             buffer.truncate(start);
             return false;

@@ -363,6 +363,12 @@ impl Session {
         self.queue.is_empty() && self.tail().messages == 0
     }
 
+    /// Whether nothing at all is to be sent or shown when its window has room.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.none_waits() && self.rare.is_none() && self.in_flight.all_sent()
+    }
+
     /// The part of the queue that is only in the store.
     #[inline]
     pub(crate) fn tail(&self) -> Tail {

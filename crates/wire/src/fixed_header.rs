@@ -156,7 +156,7 @@ pub(crate) enum VariableByteInteger {
 
 /// Reads a Variable Byte Integer at the start of `bytes`.
 /// [V5 U-1.5.5-1]
-#[inline]
+#[inline(always)]
 pub(crate) fn read_variable_byte_integer(bytes: &[u8]) -> VariableByteInteger {
     let mut value = 0u32;
     for index in 0..4u8 {

@@ -102,6 +102,7 @@ pub fn scan_frame(bytes: &[u8], maximum_packet_size: u32) -> Result<FrameStatus,
 pub struct Frame<'a> {
     /// All bytes.
     pub bytes: &'a [u8],
+    pub(crate) known_topic: &'a str,
 }
 
 impl<'a> Frame<'a> {
@@ -109,7 +110,15 @@ impl<'a> Frame<'a> {
     /// missing or too much.
     #[inline]
     pub const fn new(bytes: &'a [u8]) -> Frame<'a> {
-        Frame { bytes }
+        Frame { bytes, known_topic: "" }
+    }
+
+    /// The same, where a topic name is known that was read without a fault before: a PUBLISH that names it
+    /// again is not judged anew, so a publisher that stays with a topic has it read once.
+    #[inline]
+    #[must_use]
+    pub const fn knowing(self, topic: &'a str) -> Frame<'a> {
+        Frame { bytes: self.bytes, known_topic: topic }
     }
 
     /// The packet type; `None` for the reserved type 0 and for no bytes.

@@ -19,7 +19,7 @@ mod reason_code;
 mod trace;
 mod version;
 
-pub use decode::{Leniency, decode};
+pub use decode::{Leniency, decode, decode_publish};
 pub use encode::{EncodeError, PublishParts, encode_publish, patch_packet_identifier};
 pub use fault::{Fault, FaultCode, Severity};
 pub use fixed_header::{

@@ -224,7 +224,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
     }
 
     /// The next byte, not yet told of.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn raw_byte(&mut self, name: Name) -> Result<u8, Fault> {
         match self.bytes.get(self.at) {
             Some(&byte) => {
@@ -243,7 +243,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
     }
 
     /// [V5 U-1.5.2-1]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn two_bytes(&mut self, name: Name) -> Result<u16, Fault> {
         match self.rest().first_chunk::<2>() {
             Some(bytes) => {
@@ -261,7 +261,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
 
     /// A Variable Byte Integer; a longer form than needed is a fault in 5.0 and a warning before.
     /// `None` if it is not whole or too long: nothing is told then. [V5 MQTT-1.5.5-1]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn variable_byte_integer(&mut self, name: Name) -> Result<Option<u32>, Fault> {
         let VariableByteInteger::Value { value, size } = read_variable_byte_integer(self.rest()) else {
             return Ok(None);
@@ -290,7 +290,7 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
 
     /// A two-byte length and as many bytes, not yet told of.
     /// [V5 U-1.5.4-1, V5 U-1.5.6-1]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn raw_prefixed(&mut self, name: Name) -> Result<&'a [u8], Fault> {
         let rest = self.rest();
         let Some((length, behind)) = rest.split_first_chunk::<2>() else {
@@ -398,19 +398,26 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
         Ok(())
     }
 
-    /// A topic name that is sent to: no wildcards.
+    /// A topic name that is sent to: no wildcards. One that is `known` was judged before.
     /// [V4 MQTT-3.3.2-2, V5 MQTT-3.3.2-2, V4 MQTT-4.7.1-1, V5 MQTT-4.7.0-1]
-    #[inline]
-    pub(crate) fn topic_name(&mut self, name: Name) -> Result<&'a str, Fault> {
+    #[inline(always)]
+    pub(crate) fn topic_name(&mut self, name: Name, known: &'a str) -> Result<&'a str, Fault> {
         let offset = self.at;
         let bytes = self.raw_prefixed(name)?;
+        if !T::FIELDS && bytes == known.as_bytes() {
+            return Ok(known);
+        }
+        self.judge_topic_name(name, offset, bytes)
+    }
+
+    #[inline(never)]
+    fn judge_topic_name(&mut self, name: Name, offset: usize, bytes: &'a [u8]) -> Result<&'a str, Fault> {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(_) => return self.judge_text(name, offset, bytes),
         };
         self.tell(name, offset, 2 + bytes.len(), Value::Text(text));
-        // One look for all that wants a closer one: this is the path of every PUBLISH, and most
-        // topic names are printable ASCII.
+        // One look for all that wants a closer one: most topic names are printable ASCII.
         if has_any(bytes, |byte| !is_printable_ascii(byte) || byte == b'+' || byte == b'#') {
             self.nul(name, offset + 2, text)?;
             self.judge_wildcards(name, offset + 2, text)?;

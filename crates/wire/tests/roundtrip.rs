@@ -182,4 +182,29 @@ proptest! {
             }
         });
     }
+
+    /// A known topic name changes nothing but the work: not what the same name, another one, or any bytes mean.
+    #[test]
+    fn a_known_topic_changes_no_meaning(
+        ingredients in ingredients(),
+        other in "[a-z/]{0,6}",
+        garble in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+    ) {
+        let ingredients = ingredients.with_type(PacketType::Publish);
+        ingredients.cook(|packet| {
+            let ControlPacket::Publish(publish) = packet else { return };
+            let mut bytes = encoded(&packet, ingredients.version);
+            if let Some((place, byte)) = &garble {
+                let place = place.index(bytes.len());
+                bytes[place] = *byte;
+            }
+            let lenient = Leniency::default();
+            let plain = decode(Frame::new(&bytes), ingredients.version, &lenient, &mut hexmq_wire::NoTrace);
+            for known in [publish.topic_name, &other, ""] {
+                let frame = Frame::new(&bytes).knowing(known);
+                let knowing = decode(frame, ingredients.version, &lenient, &mut hexmq_wire::NoTrace);
+                assert_eq!(format!("{plain:?}"), format!("{knowing:?}"), "known: {known:?}");
+            }
+        });
+    }
 }

@@ -21,7 +21,7 @@ impl Shard {
                 if let Some(token) = token_of(&outgoing).filter(|_| !ack.reason_code.is_error()) {
                     out.acked(token);
                 }
-                self.pump(slot, now, out);
+                self.pump_freed(slot, now, out);
             }
             Err(_) => self.tell_unknown(conn, PacketType::Puback, ack, out),
         }
@@ -52,7 +52,7 @@ impl Shard {
                     self.residents.answer(conn, &pubrel, out);
                 } else {
                     self.residents.census.messages_in_flight -= 1;
-                    self.pump(slot, now, out);
+                    self.pump_freed(slot, now, out);
                 }
             }
             Err(error) => {
@@ -113,7 +113,7 @@ impl Shard {
                 if !ack.reason_code.is_error() {
                     self.tell_token(slot, ack.packet_identifier, out);
                 }
-                self.pump(slot, now, out);
+                self.pump_freed(slot, now, out);
             }
             Err(_) => self.tell_unknown(conn, PacketType::Pubcomp, ack, out),
         }

@@ -5,7 +5,7 @@ use hexmq_topic::{SubscriptionFilter, TOPIC_LENGTH_MAX, TopicName};
 use hexmq_wire::{QoS, ReasonCode};
 
 use super::Shard;
-use super::publish::Routed;
+use super::route::Routed;
 use crate::index::Match;
 use crate::layout::Terms;
 use crate::session::Tame;
@@ -90,7 +90,7 @@ impl Shard {
         }
         let mut routed = Routed { matched: reach.goes_up(), congested: false };
         if reach.is_routed() {
-            let Routed { matched, congested } = self.route(message, serial, now, out);
+            let Routed { matched, congested } = self.route(message, None, serial, now, out);
             routed = Routed { matched: routed.matched || matched, congested };
         }
         routed.congested |= self.mirror(product, message, now, out);
@@ -228,7 +228,7 @@ impl Shard {
                 publisher: None,
                 ..*message
             };
-            congested = self.route(&shown, None, now, out).congested;
+            congested = self.route(&shown, None, None, now, out).congested;
         }
         self.raw_topic = raw;
         congested

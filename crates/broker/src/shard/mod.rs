@@ -12,6 +12,7 @@ mod keep;
 mod publish;
 mod receive;
 mod restore;
+mod route;
 mod subscribe;
 mod sys;
 mod timers;
@@ -298,6 +299,14 @@ impl Shard {
 
     fn session_ref(&self, slot: u32) -> SessionRef {
         SessionRef { shard: self.id, slot, generation: self.residents.sessions.generation(slot) }
+    }
+
+    /// The window of a session has room again: what waits goes on. Mostly nothing does.
+    #[inline]
+    fn pump_freed(&mut self, session: u32, now: Now, out: &mut impl Sink) {
+        if self.residents.sessions.at(session).is_some_and(|session| !session.is_quiet()) {
+            self.pump(session, now, out);
+        }
     }
 
     fn pump(&mut self, session: u32, now: Now, out: &mut impl Sink) {

@@ -1,30 +1,27 @@
-//! PUBLISH from a client, and the way of a message to its receivers (section 3.3).
+//! PUBLISH from a client (section 3.3): what is legal, retained, answered.
 
-use hexmq_session::{AliasError, Now};
+use hexmq_session::{AliasError, Now, Wall};
 use hexmq_wire::{
-    Ack, ControlPacket, Delivery, Properties, PropertiesBuf, Publish, QoS, ReasonCode, Version,
+    Ack, ControlPacket, Delivery, Frame, Properties, PropertiesBuf, Publish, QoS, ReasonCode, Version,
 };
 
 use super::Shard;
-use crate::matches::{Elsewhere, Receiver, Whose};
+use crate::connection::Sender;
+use crate::layout::Original;
 use crate::retained::{RetainedMessage, Stored};
 use crate::store_side::Serials;
 use crate::{
-    Audience, CloseReason, Condition, ConnId, Destination, Event, Flow, Forwarded, Message, Reach, Record,
-    Serial, SessionKey, SessionRef, Sink,
+    CloseReason, Condition, ConnId, Event, Flow, Message, Permit, Reach, Record, Serial, SessionKey, Sink,
 };
 
-/// What routing found.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Routed {
-    /// Somebody has a matching subscription.
-    pub(super) matched: bool,
-    /// A lane it went into is full.
-    pub(super) congested: bool,
+/// What of a message its packet does not say, or not in the words that go on.
+#[derive(Clone, Copy)]
+struct Body<'a> {
+    topic: &'a str,
+    /// Those that travel with the message.
+    properties: &'a [u8],
+    expires_at: Option<Wall>,
 }
-
-/// How often a shared message may go on to another shard for want of a living member.
-const HOPS_MAX: u8 = 3;
 
 /// Why a PUBLISH ends its connection.
 struct Breach(CloseReason, ReasonCode);
@@ -33,32 +30,60 @@ impl Shard {
     #[inline(always)] // It has one caller.
     pub(super) fn publish(
         &mut self,
-        conn: ConnId,
+        from: &Sender,
         publish: &Publish<'_>,
+        frame: Frame<'_>,
         now: Now,
         out: &mut impl Sink,
     ) -> Flow {
         self.residents.census.publish_received += 1;
         self.residents.census.publish_bytes_received += publish.payload.len() as u64;
-        // Taken out while in use, so that the topic of an alias can be borrowed beside `self`.
-        let mut topic = std::mem::take(&mut self.topic);
-        let mut properties = std::mem::take(&mut self.properties);
-        let handled = match self.resolve_topic(conn, publish, &mut topic) {
-            Ok(resolved) => {
-                let topic = if resolved { topic.as_str() } else { publish.topic_name };
-                self.publish_to(conn, topic, publish, &mut properties, now, out)
+        let handled = match publish.topic_name {
+            topic if !publish.properties.is_empty() => {
+                self.publish_with_properties(from, topic, publish, now, out)
             }
-            Err(breach) => Err(breach),
+            "" => Err(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError)),
+            topic => {
+                let body = Body { topic, properties: &[], expires_at: None };
+                let original = Original::of(frame, publish, from.version);
+                self.publish_body(from, body, publish, original, now, out)
+            }
         };
-        self.topic = topic;
-        self.properties = properties;
         match handled {
             Ok(flow) => flow,
             Err(Breach(reason, code)) => {
-                self.close(conn, reason, code, None, now, out);
+                self.close(from.conn, reason, code, None, now, out);
                 Flow::Closed
             }
         }
+    }
+
+    #[inline(never)]
+    fn publish_with_properties(
+        &mut self,
+        from: &Sender,
+        topic: &str,
+        publish: &Publish<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Result<Flow, Breach> {
+        // Taken out while in use, so that they can be borrowed beside `self`.
+        let mut alias = std::mem::take(&mut self.topic);
+        let mut properties = std::mem::take(&mut self.properties);
+        let handled = self.resolve_topic(from.conn, publish, &mut alias).and_then(|resolved| {
+            properties.clear();
+            publish.properties.copy_forwarded(&mut properties);
+            let interval = publish.properties.message_expiry_interval();
+            let body = Body {
+                topic: if resolved { &alias } else { topic },
+                properties: &properties,
+                expires_at: interval.map(|seconds| now.wall.plus_s(seconds.into())),
+            };
+            self.publish_body(from, body, publish, None, now, out)
+        });
+        self.topic = alias;
+        self.properties = properties;
+        handled
     }
 
     /// Writes the topic a Topic Alias stands for into `topic`; false if the packet names it itself.
@@ -71,12 +96,6 @@ impl Shard {
         publish: &Publish<'_>,
         topic: &mut String,
     ) -> Result<bool, Breach> {
-        if publish.properties.is_empty() {
-            return match publish.topic_name {
-                "" => Err(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError)),
-                _ => Ok(false),
-            };
-        }
         // Only servers say which subscriptions matched. [V5 MQTT-3.3.4-6]
         if publish.properties.subscription_identifiers().next().is_some() {
             return Err(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError));
@@ -108,19 +127,22 @@ impl Shard {
     /// Takes a message over: retained if it asks for it, routed, acknowledged.
     /// [V4 MQTT-4.3.2-2, V4 MQTT-3.3.1-12, V5 MQTT-4.3.2-4, V5 MQTT-4.3.2-5, V5 MQTT-4.3.3-8]
     /// [V5 MQTT-3.3.1-8, V5 U-3.3.3-1, V5 U-4.13.2-1]
-    fn publish_to(
+    #[inline]
+    fn publish_body(
         &mut self,
-        conn: ConnId,
-        topic: &str,
+        from: &Sender,
+        body: Body<'_>,
         publish: &Publish<'_>,
-        properties: &mut Vec<u8>,
+        original: Option<Original<'_>>,
         now: Now,
         out: &mut impl Sink,
     ) -> Result<Flow, Breach> {
-        let Some(connected) = self.connected(conn) else { return Ok(Flow::Closed) };
-        let (slot, version, topics) = (connected.session, connected.version, connected.topics);
-        let reach = self.reach(connected.may_publish(topic));
-        let is_device = connected.device().is_some();
+        let Sender { conn, session: slot, version, topics, is_special } = *from;
+        let Body { topic, properties, expires_at } = body;
+        let (reach, is_device) = match is_special {
+            false => (Permit::everybody_may_publish(topic), false),
+            true => self.special_reach(conn, topic),
+        };
         if reach.is_some_and(Reach::goes_up)
             && let Some(flow) = self.uplink_refused(conn, slot, version, publish, out)
         {
@@ -139,13 +161,6 @@ impl Shard {
             self.refuse_publish(conn, slot, version, publish, topic, ReasonCode::NotAuthorized, out);
             return Ok(Flow::Continue);
         };
-        properties.clear();
-        let mut expires_at = None;
-        if !publish.properties.is_empty() {
-            publish.properties.copy_forwarded(properties);
-            let interval = publish.properties.message_expiry_interval();
-            expires_at = interval.map(|seconds| now.wall.plus_s(seconds.into()));
-        }
         let message = Message {
             namespace: topics,
             topic,
@@ -168,13 +183,24 @@ impl Shard {
         }
         self.persist_incoming(slot, publish, out);
         let routed = match is_device {
-            false => self.route(&message, serial, now, out),
+            false => self.route(&message, original, serial, now, out),
             true => self.publish_of_device(conn, slot, &message, serial, reach, now, out),
         };
         let nobody = !routed.matched && version == Version::V5;
-        let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
-        self.acknowledge(conn, publish, code, Properties::EMPTY, out);
+        if message.qos != QoS::AtMostOnce {
+            let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
+            self.acknowledge(conn, publish, code, Properties::EMPTY, out);
+        }
         Ok(if routed.congested { self.pause(conn) } else { Flow::Continue })
+    }
+
+    /// How far a message goes of somebody whose permit is not everybody's, and whether that is a device.
+    #[inline(never)]
+    fn special_reach(&self, conn: ConnId, topic: &str) -> (Option<Reach>, bool) {
+        match self.connected(conn) {
+            Some(connected) => (self.reach(connected.may_publish(topic)), connected.device().is_some()),
+            None => (None, false),
+        }
     }
 
     fn pause(&mut self, conn: ConnId) -> Flow {
@@ -311,7 +337,7 @@ impl Shard {
         if message.retain {
             self.retain(message, &mut serial, out);
         }
-        self.route(message, serial, now, out);
+        self.route(message, None, serial, now, out);
     }
 
     /// Sets or clears the retained message of the topic; false if there is no room for it.
@@ -365,126 +391,5 @@ impl Shard {
                 false
             }
         }
-    }
-
-    /// Gives a message to everybody who has a matching subscription.
-    /// [V4 MQTT-3.3.5-1, V5 MQTT-3.3.4-2, V4 MQTT-4.5.0-1, V5 MQTT-4.5.0-1, V4 MQTT-4.6.0-5, V5 MQTT-4.6.0-5]
-    /// [V4 MQTT-3.3.2-3, V4 MQTT-4.6.0-6, V5 MQTT-3.3.2-3, V5 MQTT-4.6.0-6, V5 U-4.3-1, V5 U-4.8.1-2]
-    /// [V5 U-4.8.2-2, V5 U-4.8.2-7, V5 U-4.10-1]
-    pub(super) fn route(
-        &mut self,
-        message: &Message<'_>,
-        serial: Option<Serial>,
-        now: Now,
-        out: &mut impl Sink,
-    ) -> Routed {
-        let shards = self.shared.shards;
-        let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
-        if matches.is_empty() {
-            return Routed::default();
-        }
-        let residents = &mut self.residents;
-        let mut routed = Routed { matched: !matches.shards.is_empty(), congested: false };
-        let mut outbound = residents.begin(message, serial, now);
-        for receiver in &matches.receivers {
-            if is_for(receiver, self.id, message.publisher) {
-                routed.matched = true;
-                residents.deliver(receiver, &mut outbound, out);
-            }
-        }
-        for &Elsewhere { shard, stored } in &matches.shards {
-            let to = Destination { shard, shards, group: 0 };
-            let serial = residents.persist_forwarded(&mut outbound, stored, to, out);
-            let audience = Audience::Matching { generation: matches.generation };
-            out.forward(shard).push(message, audience, serial);
-            routed.congested |= out.congested(shard);
-        }
-        for group in &mut matches.groups {
-            let Some(chosen) = group.choose(None) else { continue };
-            routed.matched = true;
-            if chosen.session.shard == self.id {
-                residents.deliver_shared(&chosen, group.id, &mut outbound, out);
-            } else {
-                let shard = chosen.session.shard;
-                let to = Destination { shard, shards, group: group.id };
-                let serial = residents.persist_forwarded(&mut outbound, chosen.stored, to, out);
-                let audience = Audience::Member { session: chosen.session, group: group.id, hops: 0 };
-                out.forward(shard).push(message, audience, serial);
-                routed.congested |= out.congested(shard);
-            }
-        }
-        residents.finish(outbound);
-        routed
-    }
-
-    /// A message another shard published: to the sessions of this one.
-    pub(super) fn deliver_forwarded(
-        &mut self,
-        forwarded: &Forwarded<'_>,
-        generation: u64,
-        now: Now,
-        out: &mut impl Sink,
-    ) {
-        let message = &forwarded.message;
-        let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
-        let mut outbound = self.residents.begin(message, forwarded.serial, now);
-        for receiver in &matches.receivers {
-            // A subscription younger than the message is not entitled to it.
-            if receiver.since <= generation && is_for(receiver, self.id, message.publisher) {
-                self.residents.deliver(receiver, &mut outbound, out);
-            }
-        }
-        self.residents.finish(outbound);
-    }
-
-    /// A message for one member of a shared subscription; if that session is gone, for another.
-    /// [V5 U-4.8.2-3]
-    #[allow(clippy::too_many_arguments, reason = "a message, its number, and to whom")]
-    pub(super) fn deliver_to_member(
-        &mut self,
-        message: &Message<'_>,
-        serial: Option<Serial>,
-        session: SessionRef,
-        group: u64,
-        hops: u8,
-        now: Now,
-        out: &mut impl Sink,
-    ) {
-        let shards = self.shared.shards;
-        let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
-        let Some(choice) = matches.groups.iter_mut().find(|choice| choice.id == group) else { return };
-        let mut outbound = self.residents.begin(message, serial, now);
-        let mine = choice.member(session).filter(|member| member.session.shard == self.id);
-        let done =
-            mine.is_some_and(|member| self.residents.deliver_shared(&member, group, &mut outbound, out));
-        if !done && let Some(other) = choice.choose(Some(session)) {
-            if other.session.shard == self.id {
-                self.residents.deliver_shared(&other, group, &mut outbound, out);
-            } else if hops < HOPS_MAX {
-                let shard = other.session.shard;
-                let to = Destination { shard, shards, group };
-                let serial = self.residents.persist_forwarded(&mut outbound, other.stored, to, out);
-                let audience = Audience::Member { session: other.session, group, hops: hops + 1 };
-                out.forward(shard).push(message, audience, serial);
-            }
-        }
-        self.residents.finish(outbound);
-    }
-}
-
-/// No Local. [V5 MQTT-3.8.3-3]
-#[inline]
-fn is_for(receiver: &Receiver, shard: crate::ShardId, publisher: Option<SessionRef>) -> bool {
-    let own = || {
-        publisher.is_some_and(|publisher| {
-            publisher.shard == shard
-                && publisher.slot == receiver.slot
-                && publisher.generation == receiver.generation
-        })
-    };
-    match receiver.whose {
-        Whose::Anyones => true,
-        Whose::Others => !own(),
-        Whose::Own => own(),
     }
 }

@@ -3,11 +3,11 @@
 use hexmq_session::Now;
 use hexmq_wire::{
     ControlPacket, Fault, Frame, FrameError, Leniency, PacketType, ReasonCode, Severity, Trace, Verdict,
-    Version, decode,
+    Version, decode, decode_publish,
 };
 
 use super::Shard;
-use crate::connection::Stage;
+use crate::connection::{Sender, Stage};
 use crate::{CloseReason, ConnId, Event, Flow, SessionKey, Sink};
 
 impl Shard {
@@ -26,8 +26,17 @@ impl Shard {
             Stage::AwaitingConnect => self.knock(conn, frame, now, out),
             Stage::Authenticating(_) => self.receive_authenticating(conn, frame, now, out),
             Stage::Connected(connected) => {
-                let (version, leniency) = (connected.version, connected.leniency);
-                match self.receive_connected(conn, version, leniency, frame, now, out) {
+                let flow = match frame.packet_type() {
+                    Some(PacketType::Publish) => {
+                        let from = connected.as_sender(conn);
+                        self.receive_publish(&from, frame, now, out)
+                    }
+                    _ => {
+                        let (version, leniency) = (connected.version, connected.leniency);
+                        self.receive_other(conn, version, leniency, frame, now, out)
+                    }
+                };
+                match flow {
                     Flow::Continue => self.choke(conn, out),
                     flow => flow,
                 }
@@ -50,9 +59,34 @@ impl Shard {
         Flow::Pause
     }
 
-    /// [V5 U-2.1.2-2, V5 U-3.1.2.10-2, V5 U-3.13-1]
+    /// What a connection sends most. A topic name it has sent before is not judged again.
     #[inline(always)] // It has one caller.
-    fn receive_connected(
+    fn receive_publish(&mut self, from: &Sender, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let conn = from.conn;
+        let mut serve = Serve::default();
+        let recent = self.cache.recall(conn.slot);
+        let publish = match decode_publish(frame.knowing(&recent.topic), from.version, &mut serve) {
+            Ok(publish) => publish,
+            Err(fault) => return self.refuse_packet(conn, fault, now, out),
+        };
+        if let Some(fault) = serve.survived {
+            self.tell_survived(conn, fault, out);
+        }
+        let flow = self.publish(from, &publish, frame, now, out);
+        if self.inboxes.hold {
+            self.hold_uplink(conn, frame, publish.payload.len(), now);
+        }
+        // A known topic was taken from where it is remembered.
+        let is_new = !std::ptr::eq(publish.topic_name, &*recent.topic) && serve.survived.is_none();
+        if is_new {
+            self.cache.note(publish.topic_name);
+        }
+        self.cache.remember(conn.slot, recent, is_new);
+        if flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
+    }
+
+    /// [V5 U-2.1.2-2, V5 U-3.1.2.10-2, V5 U-3.13-1]
+    fn receive_other(
         &mut self,
         conn: ConnId,
         version: Version,
@@ -64,11 +98,8 @@ impl Shard {
         let mut serve = Serve::default();
         let decoded = decode(frame, version, &leniency, &mut serve);
         let lenient = serve.fault.filter(|_| decoded.is_ok() && self.tells_leniency(conn));
-        if let Some(fault) = serve.survived.or(lenient)
-            && let Some(SessionKey { namespace, identifier }) = self.key_of(conn)
-        {
-            let (namespace, client_identifier) = (*namespace, &**identifier);
-            out.tell(Event::ViolationSurvived { namespace, client_identifier, fault });
+        if let Some(fault) = serve.survived.or(lenient) {
+            self.tell_survived(conn, fault, out);
         }
         let packet = match decoded {
             Ok(packet) => packet,
@@ -76,19 +107,9 @@ impl Shard {
         };
         let asks = matches!(
             packet,
-            ControlPacket::Publish(_)
-                | ControlPacket::Pubrel(_)
-                | ControlPacket::Subscribe(_)
-                | ControlPacket::Unsubscribe(_)
+            ControlPacket::Pubrel(_) | ControlPacket::Subscribe(_) | ControlPacket::Unsubscribe(_)
         );
         let flow = match packet {
-            ControlPacket::Publish(publish) => {
-                let flow = self.publish(conn, &publish, now, out);
-                if self.inboxes.hold {
-                    self.hold_uplink(conn, frame, publish.payload.len(), now);
-                }
-                flow
-            }
             ControlPacket::Puback(ack) => self.puback(conn, &ack, now, out),
             ControlPacket::Pubrec(ack) => self.pubrec(conn, &ack, now, out),
             ControlPacket::Pubrel(ack) => self.pubrel(conn, &ack, frame, now, out),
@@ -104,6 +125,7 @@ impl Shard {
             ControlPacket::Auth(auth) => self.auth(conn, &auth, now, out),
             // A second CONNECT [V4 MQTT-3.1.0-2, V5 MQTT-3.1.0-2], or a packet only servers send.
             ControlPacket::Connect(_)
+            | ControlPacket::Publish(_)
             | ControlPacket::Connack(_)
             | ControlPacket::Suback(_)
             | ControlPacket::Unsuback(_)
@@ -113,6 +135,15 @@ impl Shard {
             }
         };
         if asks && flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
+    }
+
+    /// A broken rule was served all the same.
+    #[cold]
+    fn tell_survived(&mut self, conn: ConnId, fault: Fault, out: &mut impl Sink) {
+        if let Some(SessionKey { namespace, identifier }) = self.key_of(conn) {
+            let (namespace, client_identifier) = (*namespace, &**identifier);
+            out.tell(Event::ViolationSurvived { namespace, client_identifier, fault });
+        }
     }
 
     /// Whether a fault that leniency has survived is to be told.

@@ -132,6 +132,12 @@ impl<M> InFlight<M> {
         self.messages < self.window && self.unsent == 0
     }
 
+    /// Whether nothing waits to be sent again on this connection.
+    #[inline]
+    pub const fn all_sent(&self) -> bool {
+        self.unsent == 0
+    }
+
     /// Messages in flight, whether or not they were sent again on this connection.
     #[inline]
     pub const fn len(&self) -> usize {

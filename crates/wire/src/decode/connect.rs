@@ -158,7 +158,7 @@ fn will<'a, T: Trace>(reader: &mut Reader<'a, '_, T>, flags: u8) -> Result<Will<
         Properties::EMPTY
     };
     let topic_at = reader.at();
-    let topic = reader.topic_name(fields::WILL_TOPIC)?;
+    let topic = reader.topic_name(fields::WILL_TOPIC, "")?;
     if topic.is_empty() && reader.at() == topic_at + 2 {
         reader.fault(FaultCode::EmptyTopicName, fields::WILL_TOPIC, topic_at, 2)?;
     }

@@ -13,7 +13,7 @@ mod subscribe;
 
 use crate::fixed_header::{VariableByteInteger, read_variable_byte_integer};
 use crate::reader::Reader;
-use crate::{ControlPacket, Fault, FaultCode, Frame, PacketType, Severity, Trace, Value, Version};
+use crate::{ControlPacket, Fault, FaultCode, Frame, PacketType, Publish, Severity, Trace, Value, Version};
 
 /// Which broken rules are served all the same. They are reported to the trace, whose answer is
 /// not asked for. The default is strict.
@@ -37,22 +37,33 @@ pub fn decode<'a, T: Trace>(
     trace: &mut T,
 ) -> Result<ControlPacket<'a>, Fault> {
     let packet_type = frame.packet_type();
+    if packet_type == Some(PacketType::Publish) {
+        return decode_publish(frame, version, trace).map(ControlPacket::Publish);
+    }
     let version = if packet_type == Some(PacketType::Connect) { connect::version_of(frame) } else { version };
     let mut reader = Reader::new(frame.bytes, 0, version, packet_type, trace);
-    let (flags, cut_short) = fixed_header(&mut reader, leniency)?;
+    let (_, cut_short) = fixed_header(&mut reader, leniency)?;
     let packet = match packet_type {
-        Some(PacketType::Publish) => ControlPacket::Publish(publish::publish(&mut reader, flags)?),
         Some(packet_type) => other(&mut reader, packet_type)?,
         None => return Err(body_unknown(&mut reader)),
     };
-    finish(&mut reader)?;
-    if cut_short {
-        return Err(reader.dead_end(FaultCode::Truncated, fields::REMAINING_LENGTH, frame.bytes.len(), 0));
-    }
-    match reader.unsound() {
-        None => Ok(packet),
-        Some(fault) => Err(fault),
-    }
+    finish(&mut reader, cut_short)?;
+    Ok(packet)
+}
+
+/// Decodes what its first byte says is a PUBLISH: the part of [`decode`] that a server takes most.
+#[inline(always)]
+pub fn decode_publish<'a, T: Trace>(
+    frame: Frame<'a>,
+    version: Version,
+    trace: &mut T,
+) -> Result<Publish<'a>, Fault> {
+    let mut reader = Reader::new(frame.bytes, 0, version, Some(PacketType::Publish), trace);
+    // Its flags all mean something: none is reserved, there is nothing to be lenient about.
+    let (flags, cut_short) = fixed_header(&mut reader, &Leniency { reserved_flags: false })?;
+    let publish = publish::publish(&mut reader, flags, frame.known_topic)?;
+    finish(&mut reader, cut_short)?;
+    Ok(publish)
 }
 
 /// Every packet but PUBLISH.
@@ -61,7 +72,7 @@ fn other<'a, T: Trace>(
     packet_type: PacketType,
 ) -> Result<ControlPacket<'a>, Fault> {
     Ok(match packet_type {
-        PacketType::Publish => ControlPacket::Publish(publish::publish(reader, 0)?),
+        PacketType::Publish => ControlPacket::Publish(publish::publish(reader, 0, "")?),
         PacketType::Connect => ControlPacket::Connect(connect::connect(reader)?),
         PacketType::Connack => ControlPacket::Connack(connect::connack(reader)?),
         PacketType::Puback => ControlPacket::Puback(acknowledge::ack(reader, packet_type)?),
@@ -81,7 +92,7 @@ fn other<'a, T: Trace>(
 
 /// Reads the fixed header and cuts the reader off where the packet ends. Returns the flags
 /// and whether the frame ends before the packet does.
-#[inline]
+#[inline(always)]
 fn fixed_header<T: Trace>(reader: &mut Reader<'_, '_, T>, leniency: &Leniency) -> Result<(u8, bool), Fault> {
     let first = reader.raw_byte(fields::PACKET_TYPE)?;
     let flags = first & 0x0F;
@@ -104,7 +115,7 @@ fn fixed_header<T: Trace>(reader: &mut Reader<'_, '_, T>, leniency: &Leniency) -
 
 /// Tells whether the frame is shorter than its Remaining Length says. A framer gives no such
 /// frame; whoever explains the beginning of a packet has one.
-#[inline]
+#[inline(always)]
 fn remaining_length<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Result<bool, Fault> {
     let length = match reader.variable_byte_integer(fields::REMAINING_LENGTH)? {
         Some(length) => length as usize,
@@ -189,11 +200,20 @@ fn body_unknown<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Fault {
     }
 }
 
-/// Nothing may be left over.
+/// Nothing may be left over, nothing be missing, and every field must have had a value.
 /// [V5 U-3.12.2-1, V5 U-3.13.2-1]
-#[inline]
-fn finish<T: Trace>(reader: &mut Reader<'_, '_, T>) -> Result<(), Fault> {
-    if reader.is_at_end() { Ok(()) } else { left_over(reader) }
+#[inline(always)]
+fn finish<T: Trace>(reader: &mut Reader<'_, '_, T>, cut_short: bool) -> Result<(), Fault> {
+    if !reader.is_at_end() {
+        left_over(reader)?;
+    }
+    if cut_short {
+        return Err(reader.dead_end(FaultCode::Truncated, fields::REMAINING_LENGTH, reader.end(), 0));
+    }
+    match reader.unsound() {
+        None => Ok(()),
+        Some(fault) => Err(fault),
+    }
 }
 
 #[cold]

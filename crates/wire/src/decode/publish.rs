@@ -4,10 +4,15 @@ use super::{fields, properties};
 use crate::reader::Reader;
 use crate::{Delivery, Fault, FaultCode, PacketType, Place, Properties, Publish, QoS, Trace, Value, Version};
 
-/// Reads a PUBLISH behind its fixed header; `flags` are the lower bits of the first byte.
+/// Reads a PUBLISH behind its fixed header; `flags` are the lower bits of the first byte, `known_topic` a topic
+/// name that needs no judging.
 /// [V5 U-3.3.1.2-1, V5 U-3.3.2-1, V5 U-3.3.3-1]
-#[inline]
-pub(super) fn publish<'a, T: Trace>(reader: &mut Reader<'a, '_, T>, flags: u8) -> Result<Publish<'a>, Fault> {
+#[inline(always)]
+pub(super) fn publish<'a, T: Trace>(
+    reader: &mut Reader<'a, '_, T>,
+    flags: u8,
+    known_topic: &'a str,
+) -> Result<Publish<'a>, Fault> {
     let mut dup = flags & 0b1000 != 0;
     let qos_bits = flags >> 1 & 0b11;
     let qos = match QoS::from_bits(qos_bits) {
@@ -25,7 +30,7 @@ pub(super) fn publish<'a, T: Trace>(reader: &mut Reader<'a, '_, T>, flags: u8) -
         dup = false;
     }
     let topic_at = reader.at();
-    let topic_name = reader.topic_name(fields::TOPIC_NAME)?;
+    let topic_name = reader.topic_name(fields::TOPIC_NAME, known_topic)?;
     // Ill-formed text reads as empty too, but has been reported.
     let no_topic = reader.at() == topic_at + 2;
     if no_topic && reader.version != Version::V5 {
@@ -46,7 +51,7 @@ pub(super) fn publish<'a, T: Trace>(reader: &mut Reader<'a, '_, T>, flags: u8) -
 }
 
 /// QoS 0 has no Packet Identifier. [V4 MQTT-2.3.1-5, V5 MQTT-2.2.1-2]
-#[inline]
+#[inline(always)]
 fn delivery<T: Trace>(reader: &mut Reader<'_, '_, T>, qos: QoS) -> Result<Delivery, Fault> {
     Ok(match qos {
         QoS::AtMostOnce => Delivery::AtMostOnce,
@@ -57,6 +62,7 @@ fn delivery<T: Trace>(reader: &mut Reader<'_, '_, T>, qos: QoS) -> Result<Delive
 
 /// Reads the properties; an empty topic name needs a Topic Alias among them (5.0 section 3.3.2.1).
 /// [V5 U-3.3.2.1-1]
+#[inline(never)]
 fn publish_properties<'a, T: Trace>(
     reader: &mut Reader<'a, '_, T>,
     empty_topic_at: Option<usize>,

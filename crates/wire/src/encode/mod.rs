@@ -282,6 +282,11 @@ fn encode_ack(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     let length = 2 + reason_size(ack.reason_code, ack.properties, version);
+    if length == 2 {
+        let [high, low] = ack.packet_identifier.get().to_be_bytes();
+        out.extend_from_slice(&[first_byte(packet_type), 2, high, low]);
+        return Ok(());
+    }
     begin(first_byte(packet_type), length, out)?;
     push_identifier(ack.packet_identifier, out);
     push_reason(ack.reason_code, ack.properties, version, out);
