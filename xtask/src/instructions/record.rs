@@ -168,7 +168,9 @@ impl Judgement {
 
 impl Row {
     fn percent(&self) -> Option<f64> {
-        Some((self.counted? / self.recorded? - 1.0) * 100.0)
+        let percent = (self.counted? / self.recorded? - 1.0) * 100.0;
+        // What is shown as zero has no sign.
+        Some(if percent.abs() < 0.05 { 0.0 } else { percent })
     }
 
     fn growth(&self) -> String {
@@ -252,11 +254,15 @@ mod tests {
 
     #[test]
     fn a_table_shows_recorded_counted_and_per_cent() {
-        let judged = judged(&[("a/b", 100.0), ("a/gone", 7.0)], &[("a/b", 110.0), ("a/new", 3.0)]);
+        let judged = judged(
+            &[("a/b", 100.0), ("a/c", 99.9), ("a/gone", 7.0)],
+            &[("a/b", 110.0), ("a/c", 99.88), ("a/new", 3.0)],
+        );
         let line = |name: &str, rest: &str| format!("{name:<40} {rest}\n");
         assert_eq!(
             judged.table(),
             line("a/b", "    100.0 →     110.0   +10.0 %  GROWN")
+                + &line("a/c", "     99.9 →      99.9    +0.0 %")
                 + &line("a/gone", "      7.0 →         –            gone")
                 + &line("a/new", "        – →       3.0            new")
         );
