@@ -56,9 +56,9 @@ cargo xtask <subcommand>
   bench --cloud [--devices N] [--seconds N] [--dialect D] [--json]
                                10,000 devices that post every 10 s while the API is asked 20 times a second
   bench --stalled [--json]     latency of others before and after two subscribers take nothing any more
-  instructions [--only WORD] [--write]
+  instructions [--only WORD] [--write] [--profile NAME]
                                instructions per operation of the hot paths under callgrind, against the recorded
-                               ones; --write records them
+                               ones; --write records them, --profile shows the functions they are spent in
   run [ARGUMENTS]              cargo run --release --package hexmq -- ARGUMENTS
 ";
 

@@ -28,21 +28,21 @@ pub(super) struct Count {
     pub(super) instructions: f64,
 }
 
-struct Job {
+/// A scenario to be counted.
+pub(super) struct Job {
     program: PathBuf,
     bench: &'static str,
     scenario: String,
-    operations: u64,
-}
-
-impl Job {
-    fn name(&self) -> String {
-        format!("{}/{}", self.bench, self.scenario)
-    }
+    pub(super) operations: u64,
 }
 
 /// Counts the scenarios whose name holds `only`, in the order of the benches.
 pub(super) fn count(only: &str) -> Result<Vec<Count>, String> {
+    at_once(&jobs(only)?)
+}
+
+/// The scenarios whose name holds `only`, their programs built.
+pub(super) fn jobs(only: &str) -> Result<Vec<Job>, String> {
     let mut jobs = Vec::new();
     for (bench, program) in build()? {
         let listed = output(command(&program).arg("--list"))?;
@@ -59,7 +59,7 @@ pub(super) fn count(only: &str) -> Result<Vec<Count>, String> {
     if jobs.is_empty() {
         return Err(format!("no scenario has {only:?} in its name"));
     }
-    at_once(&jobs)
+    Ok(jobs)
 }
 
 /// As many at once as there are processors.
@@ -74,7 +74,7 @@ fn at_once(jobs: &[Job]) -> Result<Vec<Count>, String> {
                     let Some((place, job)) = next.lock().ok().and_then(|mut next| next.next()) else {
                         return;
                     };
-                    let counted = instructions(job);
+                    let counted = job.run(Path::new("/dev/null"));
                     if let Some(count) = counts.lock().ok().as_mut().and_then(|counts| counts.get_mut(place))
                     {
                         *count = Some(counted);
@@ -108,24 +108,35 @@ fn build() -> Result<Vec<(&'static str, PathBuf)>, String> {
         .collect()
 }
 
-fn instructions(job: &Job) -> Result<f64, String> {
-    let (Some(folder), Some(file)) = (job.program.parent(), job.program.file_name()) else {
-        return Err(format!("{} is no program", job.program.display()));
-    };
-    let mut valgrind = command("env");
-    // Environment and arguments lie on the stack, and copies cost by where it ends: they are the same everywhere.
-    valgrind.args(["-i", "PATH=/usr/local/bin:/usr/bin:/bin", "valgrind", "--tool=callgrind"]);
-    valgrind.args(["--callgrind-out-file=/dev/null", COUNTED]);
-    valgrind.arg(Path::new(".").join(file)).args(["--once", &job.scenario, &job.operations.to_string()]);
-    let output = valgrind
-        .current_dir(folder)
-        .output()
-        .map_err(|error| format!("{}: cannot start valgrind: {error}", job.name()))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    match collected(&said).filter(|_| output.status.success()) {
-        Some(0) => Err(format!("{}: callgrind saw no function that fits {COUNTED}", job.name())),
-        Some(collected) => Ok(collected as f64 / job.operations as f64),
-        None => Err(format!("{}: valgrind ended with {}\n{}", job.name(), output.status, said.trim_end())),
+impl Job {
+    /// `bench/scenario`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.bench, self.scenario)
+    }
+
+    /// Instructions per operation; `profile` is where callgrind leaves the rest of what it knows.
+    pub(super) fn run(&self, profile: &Path) -> Result<f64, String> {
+        let (Some(folder), Some(file)) = (self.program.parent(), self.program.file_name()) else {
+            return Err(format!("{} is no program", self.program.display()));
+        };
+        let mut valgrind = command("env");
+        // Environment and arguments lie on the stack, and copies cost by where it ends: they are the same
+        // everywhere.
+        valgrind.args(["-i", "PATH=/usr/local/bin:/usr/bin:/bin", "valgrind", "--tool=callgrind", COUNTED]);
+        valgrind.args(["--compress-strings=no", "--compress-pos=no"]);
+        valgrind.arg(format!("--callgrind-out-file={}", profile.display()));
+        valgrind.arg(Path::new(".").join(file));
+        valgrind.args(["--once", &self.scenario, &self.operations.to_string()]).current_dir(folder);
+        let output =
+            valgrind.output().map_err(|error| format!("{}: cannot start valgrind: {error}", self.name()))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        match collected(&said).filter(|_| output.status.success()) {
+            Some(0) => Err(format!("{}: callgrind saw no function that fits {COUNTED}", self.name())),
+            Some(collected) => Ok(collected as f64 / self.operations as f64),
+            None => {
+                Err(format!("{}: valgrind ended with {}\n{}", self.name(), output.status, said.trim_end()))
+            }
+        }
     }
 }
 

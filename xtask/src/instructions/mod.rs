@@ -6,6 +6,7 @@
 
 mod conditions;
 mod count;
+mod profile;
 mod record;
 
 use std::fs;
@@ -21,13 +22,18 @@ use crate::steps::Outcome;
 /// What was counted last.
 const RECORD: &str = "xtask/ratchet/instructions.txt";
 
-/// `--write` records the counts; `--only WORD` takes the scenarios whose name holds the word.
+/// `--write` records the counts; `--only WORD` takes the scenarios whose name holds the word; `--profile NAME`
+/// shows where one of them spends its instructions.
 pub(crate) fn run(mut arguments: Arguments) -> Result<(), String> {
     let write = arguments.switch("--write");
     let only = arguments.value("--only")?.unwrap_or_default();
+    let profile = arguments.value("--profile")?;
     arguments.finish()?;
     if !available() {
         return Err("valgrind is not installed; `cargo xtask test` installs it, or apt-get".to_owned());
+    }
+    if let Some(name) = profile {
+        return profile::run(&name);
     }
     let here = Conditions::here()?;
     let recorded = read()?;
