@@ -21,9 +21,9 @@ pub(crate) struct Session {
     pub(crate) conn: Option<u32>,
     pub(crate) expiry: Expiry,
     /// While there is no connection: when it ends.
-    pub(crate) ends_at: Option<Mono>,
+    pub(crate) ends_at: Mono,
     /// When the wheel looks at it next.
-    pub(crate) timer: Option<Mono>,
+    pub(crate) timer: Mono,
     pub(crate) subscriptions: Subscriptions,
     /// To the client.
     pub(crate) in_flight: InFlight<Outgoing>,
@@ -203,46 +203,58 @@ pub(crate) struct Extra {
 }
 
 /// Messages waiting for room in the in-flight window or for a connection. Oldest first; past a
-/// bound the oldest are dropped.
+/// bound the oldest are dropped. One word while nothing has ever waited.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(crate) struct Queue(Option<Box<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
     messages: VecDeque<Outgoing>,
     bytes: u64,
 }
 
+/// An emptied queue with room for more gives its memory back.
+const KEEP_MESSAGES: usize = 64;
+
 impl Queue {
     pub(crate) fn push(&mut self, outgoing: Outgoing, messages: &Messages) {
-        self.bytes += messages.size(outgoing.message);
-        self.messages.push_back(outgoing);
+        let waiting = self.0.get_or_insert_default();
+        waiting.bytes += messages.size(outgoing.message);
+        waiting.messages.push_back(outgoing);
     }
 
     pub(crate) fn pop(&mut self, messages: &Messages) -> Option<Outgoing> {
-        let outgoing = self.messages.pop_front()?;
-        self.bytes -= messages.size(outgoing.message);
-        if self.messages.is_empty() && self.messages.capacity() > 64 {
-            self.messages = VecDeque::new();
+        let waiting = self.0.as_mut()?;
+        let outgoing = waiting.messages.pop_front()?;
+        waiting.bytes -= messages.size(outgoing.message);
+        if waiting.messages.is_empty() && waiting.messages.capacity() > KEEP_MESSAGES {
+            self.0 = None;
         }
         Some(outgoing)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.messages.len()
+        self.0.as_ref().map_or(0, |waiting| waiting.messages.len())
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.0.as_ref().is_none_or(|waiting| waiting.messages.is_empty())
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 }
 
 /// The subscriptions of one session, by filter as sent (`$share/…` included).
-#[derive(Debug, Default)]
-pub(crate) struct Subscriptions {
-    few: Vec<(Box<str>, Held)>,
-    many: Option<Box<Many>>,
+#[derive(Debug)]
+pub(crate) enum Subscriptions {
+    /// As most clients have it.
+    One((Box<str>, Held)),
+    /// Up to [`FEW`], or none.
+    Few(Box<[(Box<str>, Held)]>),
+    Many(Box<Many>),
 }
 
 type Many = hashbrown::HashMap<Box<str>, Held, foldhash::fast::FixedState>;
@@ -257,9 +269,18 @@ pub(crate) struct Held {
 /// Up to here a search from front to back is as quick as a map, and smaller.
 const FEW: usize = 16;
 
+impl Default for Subscriptions {
+    fn default() -> Subscriptions {
+        Subscriptions::Few(Box::default())
+    }
+}
+
 impl Subscriptions {
     pub(crate) fn len(&self) -> usize {
-        self.few.len() + self.many.as_ref().map_or(0, |many| many.len())
+        match self {
+            Subscriptions::Many(many) => many.len(),
+            few => few.few().len(),
+        }
     }
 
     pub(crate) fn contains(&self, filter: &str) -> bool {
@@ -267,62 +288,90 @@ impl Subscriptions {
     }
 
     pub(crate) fn get(&self, filter: &str) -> Option<Held> {
-        match &self.many {
-            Some(many) => many.get(filter).copied(),
-            None => self.few.iter().find(|(known, _)| &**known == filter).map(|(_, held)| *held),
+        match self {
+            Subscriptions::Many(many) => many.get(filter).copied(),
+            few => few.few().iter().find(|(known, _)| &**known == filter).map(|(_, held)| *held),
         }
     }
 
     /// Adds or replaces; whether the filter is new.
     pub(crate) fn insert(&mut self, filter: &str, held: Held, seed: u64) -> bool {
-        if let Some(many) = &mut self.many {
-            return many.insert(filter.into(), held).is_none();
-        }
-        if let Some((_, old)) = self.few.iter_mut().find(|(known, _)| &**known == filter) {
+        let few = match self {
+            Subscriptions::Many(many) => return many.insert(filter.into(), held).is_none(),
+            Subscriptions::Few(few) => &mut **few,
+            Subscriptions::One(one) => std::slice::from_mut(one),
+        };
+        if let Some((_, old)) = few.iter_mut().find(|(known, _)| &**known == filter) {
             *old = held;
             return false;
         }
-        if self.few.len() < FEW {
-            if self.few.is_empty() {
-                self.few.reserve_exact(1);
-            }
-            self.few.push((filter.into(), held));
-            return true;
-        }
-        let mut many = Many::with_hasher(foldhash::fast::FixedState::with_seed(seed));
-        many.extend(std::mem::take(&mut self.few));
-        many.insert(filter.into(), held);
-        self.many = Some(Box::new(many));
+        let all = self.take().chain([(filter.into(), held)]);
+        *self = Subscriptions::collect(all, seed);
         true
     }
 
     pub(crate) fn remove(&mut self, filter: &str) -> bool {
-        if let Some(many) = &mut self.many {
+        if let Subscriptions::Many(many) = self {
             return many.remove(filter).is_some();
         }
-        match self.few.iter().position(|(known, _)| &**known == filter) {
-            Some(place) => {
-                self.few.remove(place);
-                true
-            }
-            None => false,
+        let found = self.contains(filter);
+        if found {
+            let rest = self.take().filter(|(known, _)| **known != *filter);
+            *self = Subscriptions::collect(rest, 0);
         }
+        found
     }
 
     /// All of them, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Held)> {
-        let few = self.few.iter().map(|(filter, held)| (&**filter, held));
-        let many = self.many.iter().flat_map(|many| many.iter().map(|(filter, held)| (&**filter, held)));
-        few.chain(many)
+        let many = match self {
+            Subscriptions::Many(many) => Some(many),
+            _ => None,
+        };
+        let many = many.into_iter().flat_map(|many| many.iter().map(|(filter, held)| (&**filter, held)));
+        self.few().iter().map(|(filter, held)| (&**filter, held)).chain(many)
     }
 
     /// All filters, in the order of their text so that nothing depends on a map's order.
     pub(crate) fn take_all(&mut self) -> Vec<Box<str>> {
-        let few = std::mem::take(&mut self.few).into_iter().map(|(filter, _)| filter);
-        let many = self.many.take().into_iter().flat_map(|many| many.into_iter().map(|(filter, _)| filter));
-        let mut all: Vec<Box<str>> = few.chain(many).collect();
+        let mut all: Vec<Box<str>> = match std::mem::take(self) {
+            Subscriptions::Many(many) => many.into_keys().collect(),
+            mut few => few.take().map(|(filter, _)| filter).collect(),
+        };
         all.sort_unstable();
         all
+    }
+
+    fn few(&self) -> &[(Box<str>, Held)] {
+        match self {
+            Subscriptions::One(one) => std::slice::from_ref(one),
+            Subscriptions::Few(few) => few,
+            Subscriptions::Many(_) => &[],
+        }
+    }
+
+    /// Takes those out that are not [`Subscriptions::Many`].
+    fn take(&mut self) -> impl Iterator<Item = (Box<str>, Held)> {
+        let (one, few) = match std::mem::take(self) {
+            Subscriptions::One(one) => (Some(one), Box::default()),
+            Subscriptions::Few(few) => (None, few),
+            Subscriptions::Many(_) => (None, Box::default()),
+        };
+        one.into_iter().chain(few)
+    }
+
+    fn collect(mut all: impl Iterator<Item = (Box<str>, Held)>, seed: u64) -> Subscriptions {
+        let (first, second) = (all.next(), all.next());
+        let Some(second) = second else {
+            return first.map_or_else(Subscriptions::default, Subscriptions::One);
+        };
+        let all: Vec<_> = first.into_iter().chain([second]).chain(all).collect();
+        if all.len() <= FEW {
+            return Subscriptions::Few(all.into());
+        }
+        let mut many = Many::with_hasher(foldhash::fast::FixedState::with_seed(seed));
+        many.extend(all);
+        Subscriptions::Many(Box::new(many))
     }
 }
 
@@ -332,8 +381,8 @@ impl Session {
             key,
             conn: None,
             expiry,
-            ends_at: None,
-            timer: None,
+            ends_at: Mono::NEVER,
+            timer: Mono::NEVER,
             subscriptions: Subscriptions::default(),
             in_flight: InFlight::new(window),
             received: Received::new(),
@@ -345,10 +394,10 @@ impl Session {
     }
 
     /// When something is due that time alone brings about.
-    pub(crate) fn due(&self) -> Option<Mono> {
+    pub(crate) fn due(&self) -> Mono {
         let will = self.rare.as_ref().and_then(|rare| rare.will.as_ref()).map(|will| will.due);
         let fetch = self.stored.as_ref().and_then(|stored| stored.fetch_again);
-        will.into_iter().chain(self.ends_at).chain(fetch).min()
+        will.into_iter().chain(fetch).fold(self.ends_at, Mono::min)
     }
 
     /// Whether a new message would go at once, as far as the session is concerned.

@@ -8,32 +8,34 @@ use hexmq_wire::PacketIdentifier;
 /// second time. [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-10]
 ///
 /// The bound is the owner's: it compares [`Received::len`] with the Receive Maximum it announced
-/// before it inserts. Never more than 65,535. Two bytes for each; nothing while never used.
+/// before it inserts. Never more than 65,535. Two bytes for each; one word while never used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Received {
-    /// Sorted. Identifiers mostly count up, so an insertion is mostly a push and a removal
-    /// shifts what is in flight: some hundred bytes.
-    identifiers: Vec<u16>,
-}
+pub struct Received(Option<Box<Identifiers>>);
+
+/// Sorted. Identifiers mostly count up, so an insertion is mostly a push and a removal shifts what
+/// is in flight: some hundred bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Identifiers(Vec<u16>);
 
 impl Received {
     /// Nothing received.
     pub const fn new() -> Received {
-        Received { identifiers: Vec::new() }
+        Received(None)
     }
 
     /// Notes the identifier of a QoS 2 PUBLISH. False: it is there already, so this is a
     /// repetition.
     pub fn insert(&mut self, identifier: PacketIdentifier) -> bool {
         let identifier = identifier.get();
-        if self.identifiers.last().is_none_or(|&last| last < identifier) {
-            self.identifiers.push(identifier);
+        let Identifiers(known) = &mut **self.0.get_or_insert_default();
+        if known.last().is_none_or(|&last| last < identifier) {
+            known.push(identifier);
             return true;
         }
-        match self.identifiers.binary_search(&identifier) {
+        match known.binary_search(&identifier) {
             Ok(_) => false,
             Err(place) => {
-                self.identifiers.insert(place, identifier);
+                known.insert(place, identifier);
                 true
             }
         }
@@ -42,9 +44,10 @@ impl Received {
     /// Forgets an identifier, at PUBREL. False: it was unknown.
     /// [V5 MQTT-4.3.3-12]
     pub fn remove(&mut self, identifier: PacketIdentifier) -> bool {
-        match self.identifiers.binary_search(&identifier.get()) {
+        let Some(known) = &mut self.0 else { return false };
+        match known.0.binary_search(&identifier.get()) {
             Ok(place) => {
-                self.identifiers.remove(place);
+                known.0.remove(place);
                 true
             }
             Err(_) => false,
@@ -53,32 +56,31 @@ impl Received {
 
     /// Whether a PUBLISH with this identifier would be a repetition.
     pub fn contains(&self, identifier: PacketIdentifier) -> bool {
-        self.identifiers.binary_search(&identifier.get()).is_ok()
+        self.known().binary_search(&identifier.get()).is_ok()
     }
 
     /// How many are awaited.
     pub fn len(&self) -> usize {
-        self.identifiers.len()
+        self.known().len()
     }
 
     /// Whether none is awaited.
     pub fn is_empty(&self) -> bool {
-        self.identifiers.is_empty()
+        self.known().is_empty()
     }
 
     /// The identifiers, ascending.
     pub fn iter(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
-        self.identifiers.iter().filter_map(|&identifier| PacketIdentifier::new(identifier))
+        self.known().iter().filter_map(|&identifier| PacketIdentifier::new(identifier))
     }
 
     /// Forgets all and gives the memory back.
     pub fn clear(&mut self) {
-        self.identifiers = Vec::new();
+        self.0 = None;
     }
 
-    /// Gives back memory that a burst has left behind. For idle moments.
-    pub fn shrink_to_fit(&mut self) {
-        self.identifiers.shrink_to_fit();
+    fn known(&self) -> &[u16] {
+        self.0.as_ref().map_or(&[], |known| &known.0)
     }
 }
 
@@ -96,8 +98,8 @@ mod tests {
 
     #[test]
     fn is_small_and_owns_nothing_when_new() {
-        assert!(size_of::<Received>() <= 24);
-        assert_eq!(Received::new().identifiers.capacity(), 0);
+        assert!(size_of::<Received>() <= 8);
+        assert_eq!(Received::new().0, None);
     }
 
     /// [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-10, V5 MQTT-4.3.3-12]
@@ -117,7 +119,7 @@ mod tests {
         (1..=500).for_each(|number| assert!(received.insert(id(number))));
         received.clear();
         assert!(received.is_empty());
-        assert_eq!(received.identifiers.capacity(), 0);
+        assert_eq!(received.0, None);
     }
 
     proptest! {

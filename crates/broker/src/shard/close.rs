@@ -147,7 +147,7 @@ impl Shard {
             Expiry::AtOnce => self.end_session(slot, false, now, out),
             Expiry::After(seconds) => {
                 if let Some(session) = self.residents.sessions.at_mut(slot) {
-                    session.ends_at = Some(now.mono.plus_s(seconds.into()));
+                    session.ends_at = now.mono.plus_s(seconds.into());
                 }
                 self.persist_session(slot, Some(now.wall.plus_s(seconds.into())), out);
             }

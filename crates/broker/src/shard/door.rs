@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hexmq_session::{AliasesIn, AliasesOut, Now, keep_alive_deadline};
+use hexmq_session::{AliasesIn, AliasesOut, Mono, Now, keep_alive_deadline};
 use hexmq_wire::{
     Connack, Connect, ControlPacket, Fault, FaultCode, Frame, Leniency, ReasonCode, Version, decode,
 };
@@ -297,7 +297,7 @@ impl Shard {
             {
                 // [V4 MQTT-3.1.2-4, V5 MQTT-3.1.2-5]
                 session.expiry = expiry;
-                session.ends_at = None;
+                session.ends_at = Mono::NEVER;
                 session.in_flight.set_window(window);
                 session.in_flight.rewind();
                 self.persist_session(slot, None, out);

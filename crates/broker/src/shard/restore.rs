@@ -160,7 +160,7 @@ impl Shard {
         let Expiry::After(seconds) = expiry else { return };
         let ends = ends_at.unwrap_or(now.wall.plus_s(seconds.into()));
         if let Some(session) = self.residents.sessions.at_mut(slot) {
-            session.ends_at = Some(now.mono.plus_ms(ends.ms_since(now.wall)));
+            session.ends_at = now.mono.plus_ms(ends.ms_since(now.wall));
         }
         if ends_at.is_none() {
             self.persist_session(slot, Some(ends), out);

@@ -111,10 +111,13 @@ impl Shard {
     pub(super) fn watch_session(&mut self, slot: u32, now: Now) {
         let generation = self.residents.sessions.generation(slot);
         let Some(session) = self.residents.sessions.at_mut(slot) else { return };
-        let Some(due) = session.due() else { return };
+        let due = session.due();
+        if due == Mono::NEVER {
+            return;
+        }
         let at = due.min(now.mono.plus_ms(HORIZON_MS));
-        if session.timer.is_none_or(|earlier| earlier > at) {
-            session.timer = Some(at);
+        if session.timer > at {
+            session.timer = at;
             self.wheel.insert(at, Timer::Session { slot, generation });
         }
     }
@@ -122,17 +125,17 @@ impl Shard {
     /// [V5 MQTT-4.1.0-2]
     fn session_due(&mut self, slot: u32, generation: u32, now: Now, out: &mut impl Sink) {
         let Some(session) = self.residents.sessions.get_mut(slot, generation) else { return };
-        if session.timer.is_some_and(|at| at > now.mono) {
+        if session.timer != Mono::NEVER && session.timer > now.mono {
             return;
         }
-        session.timer = None;
+        session.timer = Mono::NEVER;
         if let Some(stored) = session.stored.as_mut()
             && stored.fetch_again.take_if(|at| *at <= now.mono).is_some()
         {
             self.residents.fetch_tail(slot, out);
         }
         let Some(session) = self.residents.sessions.at_mut(slot) else { return };
-        if session.ends_at.is_some_and(|at| at <= now.mono) {
+        if session.ends_at <= now.mono {
             self.end_session(slot, true, now, out);
             return;
         }

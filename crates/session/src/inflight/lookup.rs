@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hexmq_wire::PacketIdentifier;
 
-use super::{InFlight, State, TOMBSTONES_SLACK};
+use super::{Ring, State, TOMBSTONES_SLACK};
 
 /// Steps from one identifier to another, counting up: 0 to 65,534. After 65535 comes 1.
 #[inline]
@@ -12,7 +12,7 @@ const fn distance(from: u16, to: u16) -> u16 {
     if to >= from { to - from } else { u16::MAX - from + to }
 }
 
-impl<M> InFlight<M> {
+impl<M> Ring<M> {
     /// The index of the slot with this identifier that is not a tombstone.
     #[inline]
     pub(super) fn find(&self, identifier: PacketIdentifier) -> Option<usize> {
@@ -27,7 +27,7 @@ impl<M> InFlight<M> {
         self.search(front, identifier)
     }
 
-    /// What [`InFlight::find`] does when holes were closed or identifiers skipped.
+    /// What [`Ring::find`] does when holes were closed or identifiers skipped.
     #[cold]
     fn search(&self, front: u16, identifier: PacketIdentifier) -> Option<usize> {
         if self.lapped {
@@ -39,6 +39,13 @@ impl<M> InFlight<M> {
         let found =
             self.slots.binary_search_by_key(&wanted, |slot| distance(front, slot.identifier.get())).ok()?;
         self.slots.get(found).filter(|slot| slot.state != State::Tombstone).map(|_| found)
+    }
+
+    /// Whether a message or a request has this identifier.
+    pub(super) fn in_use(&self, identifier: PacketIdentifier) -> bool {
+        self.find(identifier)
+            .and_then(|index| self.slots.get(index))
+            .is_some_and(|slot| slot.state != State::Tombstone)
     }
 
     /// The next identifier not in use.
@@ -62,7 +69,7 @@ impl<M> InFlight<M> {
         }
         self.close_holes();
         let mut free = first;
-        if self.identifier_in_use(first) {
+        if self.in_use(first) {
             free = self.search_free_identifier(first)?;
             self.lapped = true;
         }

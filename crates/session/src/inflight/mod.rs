@@ -23,10 +23,17 @@ const TOMBSTONES_SLACK: usize = 16;
 /// identifiers, and never more than twice the living slots plus a few in memory. The owner sees
 /// to it that no more than the window is in flight by asking [`InFlight::begin`], which refuses.
 ///
-/// A value that never held anything owns no heap. Memory once used is kept, so that a steady flow
-/// does not allocate; [`InFlight::shrink_to_fit`] gives it back.
+/// A value that never held anything owns no heap and is two words: most sessions of a large server
+/// are silent. Memory once used is kept, so that a steady flow does not allocate.
 #[derive(Clone, Debug)]
 pub struct InFlight<M> {
+    ring: Option<Box<Ring<M>>>,
+    window: u16,
+}
+
+/// What is in flight.
+#[derive(Clone, Debug)]
+struct Ring<M> {
     slots: VecDeque<Slot<M>>,
     /// All slots before this index were sent on this connection.
     cursor: u32,
@@ -36,7 +43,6 @@ pub struct InFlight<M> {
     messages: u16,
     /// Identifiers of other packets.
     requests: u16,
-    window: u16,
     /// The identifier given last; 0 in a new session.
     last: u16,
     /// An identifier may be in use although it is not between the front and `last`: counting has
@@ -113,41 +119,35 @@ impl<M> InFlight<M> {
     /// An empty window; `window` is the largest number of messages in flight: the receiver's
     /// Receive Maximum, or less. [V5 MQTT-4.9.0-1]
     pub const fn new(window: u16) -> InFlight<M> {
-        InFlight {
-            slots: VecDeque::new(),
-            cursor: 0,
-            unsent: 0,
-            messages: 0,
-            requests: 0,
-            window,
-            last: 0,
-            lapped: false,
-        }
+        InFlight { ring: None, window }
     }
 
     /// Whether [`InFlight::begin`] would accept a message: fewer than the window are in flight and
     /// none waits to be sent again. [V5 MQTT-4.9.0-2]
     #[inline]
-    pub const fn has_room(&self) -> bool {
-        self.messages < self.window && self.unsent == 0
+    pub fn has_room(&self) -> bool {
+        match &self.ring {
+            Some(ring) => ring.messages < self.window && ring.unsent == 0,
+            None => self.window > 0,
+        }
     }
 
     /// Whether nothing waits to be sent again on this connection.
     #[inline]
-    pub const fn all_sent(&self) -> bool {
-        self.unsent == 0
+    pub fn all_sent(&self) -> bool {
+        self.ring.as_ref().is_none_or(|ring| ring.unsent == 0)
     }
 
     /// Messages in flight, whether or not they were sent again on this connection.
     #[inline]
-    pub const fn len(&self) -> usize {
-        self.messages as usize
+    pub fn len(&self) -> usize {
+        self.ring.as_ref().map_or(0, |ring| usize::from(ring.messages))
     }
 
     /// Whether no message is in flight.
     #[inline]
-    pub const fn is_empty(&self) -> bool {
-        self.messages == 0
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The largest number of messages in flight.
@@ -179,9 +179,10 @@ impl<M> InFlight<M> {
         if !self.has_room() {
             return None;
         }
-        let identifier = self.free_identifier()?;
-        self.slots.push_back(Slot { message: Some(message), identifier, state, unsent: false });
-        self.messages += 1;
+        let ring = self.ring_mut();
+        let identifier = ring.free_identifier()?;
+        ring.slots.push_back(Slot { message: Some(message), identifier, state, unsent: false });
+        ring.messages += 1;
         Some(identifier)
     }
 
@@ -189,7 +190,8 @@ impl<M> InFlight<M> {
     /// back before; it is to be sent again. Without a message it is a QoS 2 identifier whose PUBREL is
     /// owed. False if the identifier is in use.
     pub fn restore(&mut self, identifier: PacketIdentifier, qos: QoS, message: Option<M>) -> bool {
-        if self.identifier_in_use(identifier) || self.messages == u16::MAX {
+        let ring = self.ring_mut();
+        if ring.in_use(identifier) || ring.messages == u16::MAX {
             return false;
         }
         let state = match (qos, &message) {
@@ -198,11 +200,11 @@ impl<M> InFlight<M> {
             _ => State::Puback,
         };
         // Identifiers that do not count up are found one by one.
-        self.lapped |= self.slots.back().is_some_and(|last| last.identifier >= identifier);
-        self.slots.push_back(Slot { message, identifier, state, unsent: true });
-        self.messages += 1;
-        self.unsent += 1;
-        self.last = identifier.get();
+        ring.lapped |= ring.slots.back().is_some_and(|last| last.identifier >= identifier);
+        ring.slots.push_back(Slot { message, identifier, state, unsent: true });
+        ring.messages += 1;
+        ring.unsent += 1;
+        ring.last = identifier.get();
         true
     }
 
@@ -210,15 +212,16 @@ impl<M> InFlight<M> {
     /// [V5 MQTT-4.3.2-3, V5 U-2.2.1-1, V5 U-4.9-1, V5 U-4.9-2]
     #[inline]
     pub fn puback(&mut self, identifier: PacketIdentifier) -> Result<M, AckError> {
-        let index = self.find(identifier).ok_or(AckError::Unknown)?;
-        let slot = self.slots.get_mut(index).ok_or(AckError::Unknown)?;
+        let ring = self.ring.as_mut().ok_or(AckError::Unknown)?;
+        let index = ring.find(identifier).ok_or(AckError::Unknown)?;
+        let slot = ring.slots.get_mut(index).ok_or(AckError::Unknown)?;
         match slot.state {
             State::Puback => {}
             State::Pubrec | State::Pubcomp => return Err(AckError::WrongQoS),
             State::Request | State::Tombstone => return Err(AckError::Unknown),
         }
         let message = slot.message.take().ok_or(AckError::Unknown)?;
-        self.finish(index);
+        ring.finish(index);
         Ok(message)
     }
 
@@ -228,8 +231,9 @@ impl<M> InFlight<M> {
     /// [V4 MQTT-4.3.3-1, V5 MQTT-4.3.3-4, V5 MQTT-4.4.0-2]
     /// [V5 MQTT-4.3.3-3, V5 MQTT-4.3.3-6, V5 U-2.2.1-1, V5 U-4.9-1]
     pub fn pubrec(&mut self, identifier: PacketIdentifier, accepted: bool) -> Result<Option<M>, AckError> {
-        let index = self.find(identifier).ok_or(AckError::Unknown)?;
-        let slot = self.slots.get_mut(index).ok_or(AckError::Unknown)?;
+        let ring = self.ring.as_mut().ok_or(AckError::Unknown)?;
+        let index = ring.find(identifier).ok_or(AckError::Unknown)?;
+        let slot = ring.slots.get_mut(index).ok_or(AckError::Unknown)?;
         match slot.state {
             State::Pubrec | State::Pubcomp => {}
             State::Puback => return Err(AckError::WrongQoS),
@@ -238,10 +242,10 @@ impl<M> InFlight<M> {
         let message = slot.message.take();
         slot.state = State::Pubcomp;
         if !accepted {
-            self.finish(index);
+            ring.finish(index);
         } else if std::mem::take(&mut slot.unsent) {
             // The PUBREL goes out now, so there is nothing to repeat on this connection.
-            self.unsent -= 1;
+            ring.unsent -= 1;
         }
         Ok(message)
     }
@@ -249,10 +253,11 @@ impl<M> InFlight<M> {
     /// A QoS 2 message is done.
     /// [V5 MQTT-4.3.3-5, V5 U-2.2.1-1, V5 U-4.9-1, V5 U-4.9-2]
     pub fn pubcomp(&mut self, identifier: PacketIdentifier) -> Result<(), AckError> {
-        let index = self.find(identifier).ok_or(AckError::Unknown)?;
-        match self.slots.get(index).map(|slot| slot.state) {
+        let ring = self.ring.as_mut().ok_or(AckError::Unknown)?;
+        let index = ring.find(identifier).ok_or(AckError::Unknown)?;
+        match ring.slots.get(index).map(|slot| slot.state) {
             Some(State::Pubcomp) => {
-                self.finish(index);
+                ring.finish(index);
                 Ok(())
             }
             Some(State::Pubrec) => Err(AckError::OutOfTurn),
@@ -265,12 +270,13 @@ impl<M> InFlight<M> {
     /// PUBCOMP is awaited.
     pub fn awaiting_pubcomp(&self) -> Option<PacketIdentifier> {
         let awaits = |slot: &&Slot<M>| slot.state == State::Pubcomp && !slot.unsent;
-        self.slots.iter().find(awaits).map(|slot| slot.identifier)
+        self.ring.as_ref()?.slots.iter().find(awaits).map(|slot| slot.identifier)
     }
 
     /// The owner's message with this identifier, while its content is still kept.
     pub fn get(&self, identifier: PacketIdentifier) -> Option<&M> {
-        self.find(identifier).and_then(|index| self.slots.get(index)).and_then(|slot| slot.message.as_ref())
+        let ring = self.ring.as_ref()?;
+        ring.slots.get(ring.find(identifier)?)?.message.as_ref()
     }
 
     /// Everything in flight, in the order in which it was first sent.
@@ -279,31 +285,33 @@ impl<M> InFlight<M> {
     /// For a window smaller than [`InFlight::len`] use [`InFlight::rewind`] and
     /// [`InFlight::next_resend`], which keep to it.
     pub fn resend(&self) -> impl Iterator<Item = Resend<'_, M>> {
-        self.slots.iter().filter_map(Slot::resend)
+        self.ring.iter().flat_map(|ring| &ring.slots).filter_map(Slot::resend)
     }
 
     /// A new connection has begun: everything in flight is to be sent again. Until
     /// [`InFlight::next_resend`] has given it all, there is no room for new messages.
     pub fn rewind(&mut self) {
-        self.close_holes();
-        for slot in &mut self.slots {
+        let Some(ring) = &mut self.ring else { return };
+        ring.close_holes();
+        for slot in &mut ring.slots {
             slot.unsent = slot.state != State::Request;
         }
-        self.cursor = 0;
-        self.unsent = self.messages;
+        ring.cursor = 0;
+        ring.unsent = ring.messages;
     }
 
     /// The next message to send again, in the original order; `None` if there is none, or the
     /// window is full of those already sent again: ask again after an acknowledgement.
     pub fn next_resend(&mut self) -> Option<Resend<'_, M>> {
-        if self.unsent == 0 || (self.messages - self.unsent) >= self.window.max(1) {
+        let ring = self.ring.as_mut()?;
+        if ring.unsent == 0 || (ring.messages - ring.unsent) >= self.window.max(1) {
             return None;
         }
-        let start = self.cursor as usize;
-        let index = start + self.slots.iter().skip(start).position(|slot| slot.unsent)?;
-        self.cursor = u32::try_from(index + 1).unwrap_or(u32::MAX);
-        self.unsent -= 1;
-        let slot = self.slots.get_mut(index)?;
+        let start = ring.cursor as usize;
+        let index = start + ring.slots.iter().skip(start).position(|slot| slot.unsent)?;
+        ring.cursor = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        ring.unsent -= 1;
+        let slot = ring.slots.get_mut(index)?;
         slot.unsent = false;
         slot.resend()
     }
@@ -312,44 +320,56 @@ impl<M> InFlight<M> {
     /// are in use. [V4 MQTT-2.3.1-2, V5 MQTT-2.2.1-3]
     /// [V5 U-2.2.1-2]
     pub fn allocate_identifier(&mut self) -> Option<PacketIdentifier> {
-        let identifier = self.free_identifier()?;
-        self.slots.push_back(Slot { message: None, identifier, state: State::Request, unsent: false });
-        self.requests += 1;
+        let ring = self.ring_mut();
+        let identifier = ring.free_identifier()?;
+        ring.slots.push_back(Slot { message: None, identifier, state: State::Request, unsent: false });
+        ring.requests += 1;
         Some(identifier)
     }
 
     /// SUBACK or UNSUBACK came, or the connection was lost: the identifier is free. False if no
     /// request has it.
     pub fn release_identifier(&mut self, identifier: PacketIdentifier) -> bool {
-        let Some(index) = self.find(identifier) else { return false };
-        let is_request = self.slots.get(index).is_some_and(|slot| slot.state == State::Request);
+        let Some(ring) = &mut self.ring else { return false };
+        let Some(index) = ring.find(identifier) else { return false };
+        let is_request = ring.slots.get(index).is_some_and(|slot| slot.state == State::Request);
         if is_request {
-            self.finish(index);
+            ring.finish(index);
         }
         is_request
     }
 
     /// Whether a message or a request has this identifier.
     pub fn identifier_in_use(&self, identifier: PacketIdentifier) -> bool {
-        self.find(identifier)
-            .and_then(|index| self.slots.get(index))
-            .is_some_and(|slot| slot.state != State::Tombstone)
+        self.ring.as_ref().is_some_and(|ring| ring.in_use(identifier))
     }
 
     /// Everything in flight, in the order of sending: identifier, QoS, and the message where its
     /// content was still kept. For a session that ends.
     pub fn drain(self) -> impl Iterator<Item = (PacketIdentifier, QoS, Option<M>)> {
-        self.slots.into_iter().filter_map(|slot| match slot.state {
+        self.ring.into_iter().flat_map(|ring| ring.slots).filter_map(|slot| match slot.state {
             State::Puback => Some((slot.identifier, QoS::AtLeastOnce, slot.message)),
             State::Pubrec | State::Pubcomp => Some((slot.identifier, QoS::ExactlyOnce, slot.message)),
             State::Request | State::Tombstone => None,
         })
     }
 
-    /// Gives back memory that a burst has left behind. For idle moments.
-    pub fn shrink_to_fit(&mut self) {
-        self.close_holes();
-        self.slots.shrink_to_fit();
+    fn ring_mut(&mut self) -> &mut Ring<M> {
+        self.ring.get_or_insert_default()
+    }
+}
+
+impl<M> Default for Ring<M> {
+    fn default() -> Ring<M> {
+        Ring {
+            slots: VecDeque::new(),
+            cursor: 0,
+            unsent: 0,
+            messages: 0,
+            requests: 0,
+            last: 0,
+            lapped: false,
+        }
     }
 }
 
