@@ -25,6 +25,9 @@ const RECENT: usize = 1 << 10;
 /// Bytes of such a topic; a longer one is not remembered.
 const RECENT_BYTES_MAX: usize = 256;
 
+/// Subscriptions of one topic up to which the list of them is kept for the next one.
+const FOUND_MAX: usize = 1 << 12;
+
 /// The answers of one shard.
 #[derive(Debug)]
 pub(crate) struct MatchCache {
@@ -46,6 +49,8 @@ pub(crate) struct MatchCache {
     /// Where the members of a shared subscription begin to take turns: a new place for every
     /// answer, so that topics with one message each do not all go to the same member.
     turn: usize,
+    /// Scratch: the subscriptions of this shard that a walk has found.
+    found: Vec<Entry>,
 }
 
 /// What a connection published to last.
@@ -138,6 +143,7 @@ impl MatchCache {
             once: Matches::unknown(Namespace::PLAIN, ""),
             seen: vec![0; SEEN].into_boxed_slice(),
             turn: 0,
+            found: Vec::new(),
         }
     }
 
@@ -153,7 +159,7 @@ impl MatchCache {
         };
         if matches.generation != index.generation() {
             self.turn = self.turn.wrapping_add(1);
-            matches.learn(index, self.shard, self.turn);
+            matches.learn(index, self.shard, self.turn, &mut self.found);
         }
         matches
     }
@@ -215,6 +221,12 @@ impl MatchCache {
         }
     }
 
+    /// Walks of the index so far.
+    #[inline]
+    pub(crate) fn walks(&self) -> usize {
+        self.turn
+    }
+
     /// What it has published to now: the topic looked up last, by the name `noted` if it has changed.
     #[inline]
     pub(crate) fn remember(&mut self, slot: u32, mut recent: Recent, is_new: bool) {
@@ -262,7 +274,7 @@ impl Matches {
         self.receivers.is_empty() && self.shards.is_empty() && self.groups.is_empty()
     }
 
-    fn learn(&mut self, index: &Index, shard: ShardId, turn: usize) {
+    fn learn(&mut self, index: &Index, shard: ShardId, turn: usize, local: &mut Vec<Entry>) {
         self.receivers.clear();
         self.shards.clear();
         let turns: Vec<(u64, usize)> = self.groups.drain(..).map(|group| (group.id, group.next)).collect();
@@ -270,7 +282,7 @@ impl Matches {
             self.generation = index.generation();
             return;
         };
-        let mut local: Vec<Entry> = Vec::new();
+        local.clear();
         let (shards, groups) = (&mut self.shards, &mut self.groups);
         self.generation = index.matches(self.namespace, topic, &mut |found| match found {
             Match::Plain(entry) if entry.session.shard == shard => local.push(*entry),
@@ -291,9 +303,12 @@ impl Matches {
             }
         });
         // By session, so that its filters lie side by side; the index visits in any order.
-        local.sort_by_key(|entry| (entry.session.slot, entry.since));
+        local.sort_unstable_by_key(|entry| (entry.session.slot, entry.since));
         for filters in local.chunk_by(|a, b| a.session == b.session) {
             self.merge(filters);
+        }
+        if local.capacity() > FOUND_MAX {
+            *local = Vec::new();
         }
     }
 

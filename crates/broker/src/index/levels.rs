@@ -45,6 +45,12 @@ impl Levels {
         self.texts.get(id).map_or(&[], Level::text)
     }
 
+    /// Reads the memory a comparison with this text would read first.
+    #[inline]
+    pub(super) fn peek(&self, id: u32) -> u32 {
+        self.texts.get(id).map_or(0, |level| matches!(level, Level::Short { .. }).into())
+    }
+
     /// The number of a text with this hash, counting one more use of it.
     pub(super) fn acquire(&mut self, text: &[u8], hash: u64) -> u32 {
         if let Some(id) = self.table.find(hash, |id| self.text(id) == text) {

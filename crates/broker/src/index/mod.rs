@@ -8,6 +8,7 @@
 //! subscription says in which one it began, so that a receiver can tell a message that was
 //! matched before its subscription existed.
 
+mod ahead;
 mod group;
 mod levels;
 mod record;
@@ -26,6 +27,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use hexmq_topic::{SubscriptionFilter, TopicName};
 use hexmq_wire::SubscriptionOptions;
 
+pub(crate) use ahead::TOGETHER;
 pub use group::{Group, Member};
 
 use crate::ids::{Namespace, SessionRef};
@@ -158,6 +160,12 @@ impl Index {
         tree.matches(namespace, topic, visit);
         // Read under the lock, so no change can have come between the walk and this.
         self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Brings into the processor's cache what matches of these topics, 16 at most, will read.
+    /// Changes nothing and costs about a tenth of what walks of cold memory take.
+    pub fn look_ahead(&self, namespace: Namespace, topics: &[&[u8]]) {
+        self.read().look_ahead(namespace, topics);
     }
 
     /// Subscriptions, members of shared ones included.

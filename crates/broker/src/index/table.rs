@@ -50,6 +50,22 @@ impl Table {
         None
     }
 
+    /// Reads the place where a search for this hash would begin.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u32 {
+        let place = self
+            .segments
+            .get(segment_of(hash))
+            .and_then(|segment| segment.places.get(segment.home(tag_of(hash))));
+        place.map_or(0, |&place| place as u32)
+    }
+
+    /// The first number under this hash, or under one that is the same in 32 bits.
+    #[inline]
+    pub(super) fn guess(&self, hash: u64) -> Option<u32> {
+        self.find(hash, |_| true)
+    }
+
     /// Adds a number that is not there yet.
     pub(super) fn insert(&mut self, hash: u64, number: u32) {
         let Some(segment) = self.segments.get_mut(segment_of(hash)) else { return };

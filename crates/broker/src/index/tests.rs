@@ -31,6 +31,32 @@ fn options(bits: u8) -> SubscriptionOptions {
 
 fn found(index: &Index, namespace: Namespace, topic: &str) -> Found {
     let mut found = Found::new();
+    // What follows a topic is foreseen with it, and whatever a stranger sent as one.
+    let strange: [&[u8]; 20] = [
+        b"",
+        b"/",
+        b"a/+/#",
+        b"\xFF/b",
+        b"a",
+        b"b",
+        b"a/b/a/b/a",
+        b"//",
+        b"$x",
+        b"+",
+        b"a/a",
+        b"a/b",
+        b"a/a/a",
+        b"b/b/",
+        b"#",
+        b"\0",
+        b"a/$x",
+        b"b/a",
+        b"/a",
+        b"//a",
+    ];
+    let mut foreseen = vec![topic.as_bytes(); 2];
+    foreseen.extend(strange);
+    index.look_ahead(namespace, &foreseen);
     let topic = TopicName::parse(topic).unwrap();
     let generation = index.matches(namespace, topic, &mut |matched| match matched {
         Match::Plain(entry) => found.push((None, *entry)),

@@ -32,7 +32,7 @@ pub(super) struct Tree {
     pub(super) levels: Levels,
     pub(super) nodes: Slab<Node>,
     /// Nodes by parent and level.
-    edges: Table,
+    pub(super) edges: Table,
     pub(super) records: Slab<Record>,
     /// Records of plain subscriptions by list and session, those of groups by list and ShareName.
     owners: Table,
@@ -46,11 +46,11 @@ pub(super) struct Node {
     /// The node above; [`NONE`] for the root of a namespace.
     parent: u32,
     /// The interned level; the namespace for a root; [`NONE`] for `+`.
-    level: u32,
+    pub(super) level: u32,
     /// Children, `+` not counted.
     pub(super) children: u32,
     /// The only child there has been since there was none; such a child has no edge in the table.
-    only: u32,
+    pub(super) only: u32,
     /// The child `+`.
     pub(super) plus: u32,
     /// First record of those subscribed to this very level.
@@ -196,7 +196,7 @@ impl Tree {
         if node.children == 0 {
             return None;
         }
-        self.edges.find(hash_edge(&self.hasher, parent, text_hash), |id| {
+        self.edges.find(self.hash_edge(parent, text_hash), |id| {
             self.nodes.get(id).is_some_and(|node| node.parent == parent) && self.is_text(id, text)
         })
     }
@@ -276,10 +276,15 @@ impl Tree {
         }
     }
 
+    #[inline]
+    pub(super) fn hash_edge(&self, parent: u32, text_hash: u64) -> u64 {
+        self.hasher.hash_one((parent, text_hash))
+    }
+
     fn hash_of_edge(&self, node: &Node) -> u64 {
         match node.parent {
             NONE => hash_root(&self.hasher, node.level),
-            parent => hash_edge(&self.hasher, parent, self.levels.hash(self.levels.text(node.level))),
+            parent => self.hash_edge(parent, self.levels.hash(self.levels.text(node.level))),
         }
     }
 
@@ -393,11 +398,6 @@ impl List {
     pub(super) fn unpack(packed: u32) -> List {
         List { node: packed >> 1, below: packed & 1 != 0 }
     }
-}
-
-#[inline]
-fn hash_edge(hasher: &FixedState, parent: u32, text_hash: u64) -> u64 {
-    hasher.hash_one((parent, text_hash))
 }
 
 fn hash_root(hasher: &FixedState, namespace: u32) -> u64 {

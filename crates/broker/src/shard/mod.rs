@@ -1,6 +1,7 @@
 //! A shard: one thread's worth of connections and sessions, and all decisions about them.
 
 mod acknowledge;
+mod ahead;
 mod authenticate;
 mod callers;
 mod close;
@@ -33,6 +34,7 @@ use crate::{
     Answer, Audience, Batch, Census, CloseReason, ConnId, FetchKind, Fetched, Forwarded, HoldId, Limits,
     Peer, Record, SessionKey, SessionRef, ShardId, Shared, Sink,
 };
+use ahead::Outlook;
 pub use callers::Caller;
 use receive::Serve;
 pub use restore::{Restore, Restorer};
@@ -63,6 +65,7 @@ pub struct Shard {
     residents: Residents,
     directory: Directory,
     cache: MatchCache,
+    outlook: Outlook,
     wheel: Wheel<Timer>,
     sys: Sys,
     random: Random,
@@ -91,6 +94,7 @@ impl Shard {
             ),
             directory: Directory::new(seed),
             cache: MatchCache::new(id, seed),
+            outlook: Outlook::default(),
             wheel: Wheel::new(now.mono),
             sys: Sys::default(),
             random: Random(seed ^ (u64::from(id.0) << 48)),

@@ -10,7 +10,6 @@
 //! the server that is measured.
 
 mod account;
-mod dial;
 mod fleet;
 mod histogram;
 mod outbox;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use hexmq_broker::{CloseReason, Condition, Flow, Lost, Peer, Shard, home};
+use hexmq_broker::{CloseReason, Condition, ConnId, Flow, Lost, Peer, Shard, home};
 use hexmq_session::Now;
 use hexmq_wire::{ControlPacket, Frame, Framer, Leniency, NoTrace, PacketType, Version, decode};
 
@@ -306,10 +306,7 @@ impl World {
                 }
                 heard = true;
                 bye |= is_goodbye(frame);
-                match shard.receive(conn_id(conn), frame, now, out) {
-                    Flow::Continue => ControlFlow::Continue(()),
-                    stop => ControlFlow::Break(Stop::Flow(stop)),
-                }
+                receive(shard, conn_id(conn), frame, &unread, now, out)
             });
             if let Err(error) = &fed {
                 shard.unframed(conn_id(conn), *error, now, out);
@@ -417,6 +414,22 @@ fn home_of(frame: Frame<'_>, shards: u16, seed: u64) -> Option<usize> {
             claim(&connect).map(|session| usize::from(home(&session, shards, seed).0))
         }
         _ => None,
+    }
+}
+
+/// Receives a packet. Which bytes are looked at before changes nothing.
+fn receive(
+    shard: &mut Shard,
+    conn: ConnId,
+    frame: Frame<'_>,
+    ahead: &[u8],
+    now: Now,
+    out: &mut Outputs<'_>,
+) -> ControlFlow<Stop> {
+    shard.look_ahead(conn, ahead);
+    match shard.receive(conn, frame, now, out) {
+        Flow::Continue => ControlFlow::Continue(()),
+        stop => ControlFlow::Break(Stop::Flow(stop)),
     }
 }
 
