@@ -16,6 +16,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
+use super::dial::dial;
 use super::outbox::Faults;
 pub(super) use super::outbox::Outbox;
 
@@ -274,7 +275,7 @@ impl Fleet {
     }
 
     fn dial(&self, client: usize) -> io::Result<Link> {
-        let mut socket = TcpStream::connect(self.address)?;
+        let mut socket = dial(self.address)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(client), interest)?;
         Ok(Link { socket, framer: Framer::new(REMAINING_LENGTH_MAX), is_open: false, is_reading: true })

@@ -10,6 +10,7 @@
 //! the server that is measured.
 
 mod account;
+mod dial;
 mod fleet;
 mod histogram;
 mod outbox;
