@@ -15,7 +15,7 @@ use hexmq_broker::{ConnId, Lost, Numbers, Shared};
 use hexmq_wire::{ControlPacket, Delivery, QoS, Version};
 use replies::Replies;
 use scenario::{Scenario, Turn};
-use world::{Bench, ack, connect, publish, shared, subscribe};
+use world::{Bench, ack, connect, publish, request, shared, subscribe};
 
 /// Who sends to whom.
 #[derive(Clone, Copy)]
@@ -28,6 +28,12 @@ struct Load {
     window: u32,
     qos: QoS,
     version: Version,
+    /// The subscribers'.
+    to_version: Version,
+    /// Those a request carries, in each message.
+    properties: bool,
+    /// The subscribers of a topic share a subscription.
+    share: bool,
     place: Place,
 }
 
@@ -48,8 +54,12 @@ const PAIRS: Load = Load {
     window: 16,
     qos: QoS::AtMostOnce,
     version: Version::V4,
+    to_version: Version::V4,
+    properties: false,
+    share: false,
     place: Place::Here,
 };
+const PAIRS_V5: Load = Load { version: Version::V5, to_version: Version::V5, ..PAIRS };
 const FAN_IN: Load = Load { topics: 1, publishers: 100, ..PAIRS };
 const FAN_OUT: Load = Load { topics: 1, subscribers: 100, ..PAIRS };
 const SHARDS: Load = Load { place: Place::Elsewhere, ..PAIRS };
@@ -60,8 +70,11 @@ fn main() {
         flow("pairs-q0", PAIRS),
         flow("pairs-q1", Load { qos: q1, ..PAIRS }),
         flow("pairs-q2", Load { qos: q2, ..PAIRS }),
-        flow("pairs-q0-v5", Load { version: Version::V5, ..PAIRS }),
-        flow("pairs-q1-v5", Load { version: Version::V5, qos: q1, ..PAIRS }),
+        flow("pairs-q0-v5", PAIRS_V5),
+        flow("pairs-q1-v5", Load { qos: q1, ..PAIRS_V5 }),
+        flow("pairs-q0-properties", Load { properties: true, ..PAIRS_V5 }),
+        flow("pairs-q0-v4-to-v5", Load { to_version: Version::V5, ..PAIRS }),
+        flow("share-q0", Load { subscribers: 10, share: true, ..PAIRS }),
         flow("pairs-q1-stored", Load { place: Place::Stored, qos: q1, ..PAIRS }),
         flow("pairs-500-q0", Load { topics: 500, ..PAIRS }),
         flow("pairs-500-w1-q0", Load { topics: 500, window: 1, ..PAIRS }),
@@ -73,14 +86,16 @@ fn main() {
         flow("shards-q0", SHARDS),
         flow("shards-q1", Load { qos: q1, ..SHARDS }),
         flow("shards-fan-out-q0", Load { place: Place::Elsewhere, ..FAN_OUT }),
-        Scenario::new("queue-q1", 10_000, 100, |_| queue()),
+        Scenario::new("queue-q1", 10_000, 100, |_| queue(Bench::new())),
+        Scenario::new("queue-q1-stored", 10_000, 100, |_| queue(Bench::of(0, &Arc::new(with_store())))),
         Scenario::new("drain-q1", 10_000, 100, drain),
         Scenario::new("connect-subscribe-disconnect", 3_000, 1, |_| connecting()),
     ]);
 }
 
 fn flow(name: &'static str, load: Load) -> Scenario {
-    let per_turn = load.topics * load.publishers * load.subscribers * load.window;
+    let receivers = if load.share { 1 } else { load.subscribers };
+    let per_turn = load.topics * load.publishers * receivers * load.window;
     Scenario::new(name, per_turn * 12_000_u32.div_ceil(per_turn), per_turn, move |_| {
         let mut stage = Stage::new(load);
         Box::new(move |_| stage.turn())
@@ -119,20 +134,24 @@ impl Stage {
         let (mut publishers, mut subscribers) = (Vec::new(), Vec::new());
         for number in 0..load.topics {
             let topic = format!("bench/{number}/value");
+            let filter = if load.share { format!("$share/group/{topic}") } else { topic.clone() };
             for subscriber in 0..load.subscribers {
                 let home = elsewhere.as_mut().unwrap_or(&mut here);
                 let conn = home.open();
                 let clean_start = load.place != Place::Stored;
-                home.receive(
-                    conn,
-                    &connect(&named(format!("s{number}-{subscriber}")), load.version, clean_start),
-                );
-                home.subscribe(conn, load.version, &topic, load.qos);
+                let name = named(format!("s{number}-{subscriber}"));
+                home.receive(conn, &connect(&name, load.to_version, clean_start));
+                home.subscribe(conn, load.to_version, &filter, load.qos);
                 subscribers.push(conn);
             }
             for publisher in 0..load.publishers {
                 let conn = here.connect(&named(format!("p{number}-{publisher}")), load.version);
-                publishers.push((conn, publish(&topic, delivery, load.version)));
+                let message = if load.properties {
+                    request(&topic, delivery)
+                } else {
+                    publish(&topic, delivery, load.version)
+                };
+                publishers.push((conn, message));
             }
         }
         let pubrel = ack(ControlPacket::Pubrel, own, load.version);
@@ -186,8 +205,7 @@ fn topic(number: u32) -> String {
 }
 
 /// A message for each of 100 sessions off line.
-fn queue() -> Turn {
-    let mut bench = Bench::new();
+fn queue(mut bench: Bench) -> Turn {
     offline(&mut bench, 100);
     let publisher = bench.connect("publisher", Version::V4);
     let messages: Vec<Vec<u8>> = (0..100)

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use hexmq_wire::{
     Ack, Connack, Connect, ControlPacket, Delivery, Frame, Framer, Leniency, NoTrace, Properties,
     PropertiesBuf, Property, Publish, PublishParts, QoS, ReasonCode, Subscribe, SubscriptionOptions,
-    SubscriptionsBuf, Version, Will, decode, encode_publish,
+    SubscriptionsBuf, Version, Will, decode, decode_publish, encode_publish,
 };
 use scenario::Scenario;
 
@@ -49,6 +49,7 @@ fn decoding() -> Vec<Scenario> {
         decoded("decode-publish-q1-properties", v5, || {
             bytes(&publish(Q1, request().as_properties()), Version::V5)
         }),
+        known(),
         decoded("decode-puback-v4", v4, move || bytes(&puback(), Version::V4)),
         decoded("decode-puback-v5", v5, move || bytes(&puback(), Version::V5)),
         decoded("decode-connect-v4", v4, || connect(Version::V4)),
@@ -66,6 +67,21 @@ fn decoded(name: &'static str, version: Version, make: impl Fn() -> Vec<u8> + 's
                 .filter(|_| {
                     let frame = Frame::new(black_box(&packet));
                     black_box(decode(frame, version, &Leniency::default(), &mut NoTrace)).is_ok()
+                })
+                .count() as u32
+        })
+    })
+}
+
+/// A PUBLISH with the topic that its publisher sent last.
+fn known() -> Scenario {
+    Scenario::new("decode-publish-known-q0-v4", COUNT, MANY, move |_| {
+        let packet = bytes(&publish(Q0, Properties::EMPTY), Version::V4);
+        Box::new(move |_| {
+            (0..MANY)
+                .filter(|_| {
+                    let frame = Frame::new(black_box(&packet)).knowing(TOPIC);
+                    black_box(decode_publish(frame, Version::V4, &mut NoTrace)).is_ok()
                 })
                 .count() as u32
         })

@@ -12,6 +12,8 @@ const TOLERANCE_PERCENT: f64 = 3.0;
 /// A change of so few instructions per operation is neither.
 const TOLERANCE_INSTRUCTIONS: f64 = 1.0;
 
+const WRITE: &str = "`cargo xtask instructions --write`";
+
 const HEAD: &str = "\
 # Instructions per operation of the micro benches, counted by callgrind under these conditions. Growth of
 # more than 3 % fails; `cargo xtask instructions --write` records anew, and the commit says why.
@@ -145,22 +147,23 @@ impl Judgement {
     pub(super) fn verdict(&self) -> Result<String, String> {
         let with = |verdict| self.rows.iter().filter(move |row| row.verdict == verdict);
         let mut faults: Vec<String> = with(Verdict::Grown).map(Row::growth).collect();
-        let renamed = with(Verdict::New).chain(with(Verdict::Gone));
-        faults.extend(renamed.map(|row| match row.verdict {
-            Verdict::New => format!("{} is not recorded", row.name),
-            _ => format!("{} is recorded, but there is no such scenario", row.name),
-        }));
         if !faults.is_empty() {
-            return Err(format!(
-                "{}\nmake it cheaper, or record it with `cargo xtask instructions --write` and say in the commit why",
-                faults.join("\n")
-            ));
+            faults.push(format!("make it cheaper, or say in the commit why it is worth it, with {WRITE}"));
+        }
+        let unrecorded = faults.len();
+        faults.extend(with(Verdict::New).map(|row| format!("{} is not recorded", row.name)));
+        faults.extend(with(Verdict::Gone).map(|row| format!("{} is recorded, but there is none", row.name)));
+        if faults.len() > unrecorded {
+            faults.push(format!("{WRITE} records what there is"));
+        }
+        if !faults.is_empty() {
+            return Err(faults.join("\n"));
         }
         let fallen = with(Verdict::Fallen).count();
         let most = self.rows.iter().filter_map(Row::percent).fold(0.0_f64, f64::max);
         let mut told = format!("{} paths, none grown by more than {most:.1} %", self.rows.len());
         if fallen > 0 {
-            let _ = write!(told, "; {fallen} have fallen: `cargo xtask instructions --write` keeps it so");
+            let _ = write!(told, "; {fallen} have fallen, and {WRITE} keeps it so");
         }
         Ok(told)
     }
@@ -224,7 +227,7 @@ mod tests {
         assert_eq!(
             error,
             "a/b has grown to 1030.1 instructions per operation from 1000.0 (+3.0 %, 3 % at most)\n\
-             make it cheaper, or record it with `cargo xtask instructions --write` and say in the commit why"
+             make it cheaper, or say in the commit why it is worth it, with `cargo xtask instructions --write`"
         );
     }
 
@@ -240,15 +243,17 @@ mod tests {
             judged(&[("a/b", 100.0), ("a/c", 100.0)], &[("a/b", 90.0), ("a/c", 101.0)]).verdict().unwrap();
         assert_eq!(
             told,
-            "2 paths, none grown by more than 1.0 %; 1 have fallen: `cargo xtask instructions --write` keeps it so"
+            "2 paths, none grown by more than 1.0 %; 1 have fallen, and `cargo xtask instructions --write` keeps it so"
         );
     }
 
     #[test]
     fn what_is_not_recorded_and_what_is_not_there_fail() {
         let error = judged(&[("a/old", 1.0)], &[("a/new", 1.0)]).verdict().unwrap_err();
-        assert!(
-            error.starts_with("a/new is not recorded\na/old is recorded, but there is no such scenario\n")
+        assert_eq!(
+            error,
+            "a/new is not recorded\na/old is recorded, but there is none\n\
+             `cargo xtask instructions --write` records what there is"
         );
     }
 

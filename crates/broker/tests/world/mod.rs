@@ -11,8 +11,8 @@ use hexmq_broker::{
 };
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{
-    Ack, Connect, ControlPacket, Delivery, Frame, Properties, Publish, QoS, Subscribe, SubscriptionOptions,
-    SubscriptionsBuf, Version,
+    Ack, Connect, ControlPacket, Delivery, Frame, Properties, PropertiesBuf, Property, Publish, QoS,
+    Subscribe, SubscriptionOptions, SubscriptionsBuf, Version,
 };
 
 /// Outputs that are written away after every turn, with their memory kept.
@@ -142,7 +142,21 @@ pub(crate) fn publish(topic: &str, delivery: Delivery, version: Version) -> Vec<
     bytes(&ControlPacket::Publish(message(topic, delivery)), version)
 }
 
-/// The same with RETAIN.
+/// The same with the properties of a request, in 5.0.
+pub(crate) fn request(topic: &str, delivery: Delivery) -> Vec<u8> {
+    let mut properties = PropertiesBuf::new();
+    for property in [
+        Property::ContentType("application/json"),
+        Property::ResponseTopic("bench/answer"),
+        Property::CorrelationData(b"01234567"),
+    ] {
+        properties.push(property).expect("it fits");
+    }
+    let publish = Publish { properties: properties.as_properties(), ..message(topic, delivery) };
+    bytes(&ControlPacket::Publish(publish), Version::V5)
+}
+
+/// A PUBLISH of 64 bytes with RETAIN.
 pub(crate) fn retained(topic: &str, delivery: Delivery, version: Version) -> Vec<u8> {
     bytes(&ControlPacket::Publish(Publish { retain: true, ..message(topic, delivery) }), version)
 }
