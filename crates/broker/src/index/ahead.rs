@@ -8,6 +8,7 @@
 
 use std::hint::black_box;
 
+use super::levels::split_level;
 use super::tree::{NONE, Tree};
 use crate::ids::Namespace;
 
@@ -27,8 +28,8 @@ struct Few<T> {
 struct Way<'a> {
     /// What is left of it; `None` behind its last level.
     rest: Option<&'a [u8]>,
-    /// Hash of the level that is looked for now; `None` behind the last one.
-    level: Option<u64>,
+    /// The level that is looked for now; `None` behind the last one.
+    level: Option<&'a [u8]>,
 }
 
 /// A node or the hash of an edge, with the number of the topic it was found for.
@@ -50,7 +51,7 @@ impl Tree {
         // Every value read goes in here, or the compiler would see that nobody needs it.
         let mut read = 0;
         while nodes.len > 0 {
-            ways.iter_mut().for_each(|way| way.advance(|level| self.levels.hash(level)));
+            ways.iter_mut().for_each(Way::advance);
             for &(number, id) in nodes.as_slice() {
                 let (Some(node), Some(way)) = (self.nodes.get(id), ways.get(usize::from(number))) else {
                     continue;
@@ -66,7 +67,7 @@ impl Tree {
                 if node.only != NONE {
                     next.push((number, node.only));
                 } else if node.children > 0 {
-                    edges.push((number, self.hash_edge(id, level)));
+                    edges.push((number, self.hash_edge(id, self.levels.hash(level))));
                 }
             }
             edges.as_slice().iter().for_each(|&(_, hash)| read ^= self.edges.peek(hash));
@@ -91,17 +92,10 @@ impl Tree {
 
 impl Way<'_> {
     #[inline]
-    fn advance(&mut self, hash: impl Fn(&[u8]) -> u64) {
-        let Some(rest) = self.rest else {
-            self.level = None;
-            return;
-        };
-        let (level, rest) = match rest.iter().position(|&byte| byte == b'/') {
-            Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..)),
-            None => (rest, None),
-        };
-        self.level = Some(hash(level));
-        self.rest = rest;
+    fn advance(&mut self) {
+        let (level, rest) = self.rest.map(split_level).unzip();
+        self.level = level;
+        self.rest = rest.flatten();
     }
 }
 

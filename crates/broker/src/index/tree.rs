@@ -186,9 +186,9 @@ impl Tree {
         })
     }
 
-    /// The child of a node by its text and the hash of that.
+    /// The child of a node by its text and the hash of that, which an only child does not need.
     #[inline]
-    pub(super) fn child(&self, parent: u32, text: &[u8], text_hash: u64) -> Option<u32> {
+    pub(super) fn child(&self, parent: u32, text: &[u8], text_hash: impl FnOnce() -> u64) -> Option<u32> {
         let node = self.nodes.get(parent)?;
         if node.only != NONE {
             return Some(node.only).filter(|&only| self.is_text(only, text));
@@ -196,7 +196,7 @@ impl Tree {
         if node.children == 0 {
             return None;
         }
-        self.edges.find(self.hash_edge(parent, text_hash), |id| {
+        self.edges.find(self.hash_edge(parent, text_hash()), |id| {
             self.nodes.get(id).is_some_and(|node| node.parent == parent) && self.is_text(id, text)
         })
     }
@@ -212,7 +212,7 @@ impl Tree {
             node = match text {
                 "#" => return Some(List { node, below: true }),
                 "+" => Some(self.nodes.get(node)?.plus).filter(|&plus| plus != NONE)?,
-                _ => self.child(node, text.as_bytes(), self.levels.hash(text.as_bytes()))?,
+                _ => self.child(node, text.as_bytes(), || self.levels.hash(text.as_bytes()))?,
             };
         }
         Some(List { node, below: false })
@@ -235,7 +235,7 @@ impl Tree {
 
     fn make_child(&mut self, parent: u32, text: &[u8]) -> u32 {
         let text_hash = self.levels.hash(text);
-        if let Some(child) = self.child(parent, text, text_hash) {
+        if let Some(child) = self.child(parent, text, || text_hash) {
             return child;
         }
         let level = self.levels.acquire(text, text_hash);

@@ -1,9 +1,10 @@
 //! Matching a topic: all nodes that agree with it so far go down one level together, so the text
-//! of each level is hashed once, and the walk ends when nothing is left that agrees.
+//! of each level is hashed at most once, and the walk ends when nothing is left that agrees.
 
 use hexmq_topic::TopicName;
 
 use super::Match;
+use super::levels::split_level;
 use super::record::Kind;
 use super::tree::{NONE, Tree, group_of};
 use crate::ids::Namespace;
@@ -34,9 +35,11 @@ impl Tree {
         // A leading wildcard does not see topics that begin with '$'.
         // [V4 MQTT-4.7.2-1, V5 MQTT-4.7.2-1]
         let mut wild = !topic.is_dollar();
-        for text in topic.levels() {
-            let text = text.as_bytes();
-            let text_hash = self.levels.hash(text);
+        let mut rest = Some(topic.as_str().as_bytes());
+        while let Some(levels) = rest {
+            let text;
+            (text, rest) = split_level(levels);
+            let mut text_hash = None;
             next.clear();
             for id in here.iter() {
                 let Some(node) = self.nodes.get(id) else { continue };
@@ -47,7 +50,8 @@ impl Tree {
                     }
                 }
                 if node.children > 0
-                    && let Some(child) = self.child(id, text, text_hash)
+                    && let Some(child) =
+                        self.child(id, text, || *text_hash.get_or_insert_with(|| self.levels.hash(text)))
                 {
                     next.push(child);
                 }
