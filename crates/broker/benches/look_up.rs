@@ -30,9 +30,10 @@ const MILLION: u32 = 1_000_000;
 
 fn main() {
     scenario::main(&[
-        Scenario::new("publish-1m-cold", 4_000, MANY, |turns| publishing(MILLION, turns * MANY)),
-        Scenario::new("publish-10k-cached", 10_000, MANY, |_| publishing(10_000, MANY)),
-        Scenario::new("publish-10k-cold", 4_000, MANY, |turns| publishing(10_000, turns * MANY)),
+        Scenario::new("publish-1m-cold", 4_000, MANY, |turns| publishing(MILLION, turns * MANY, false)),
+        Scenario::new("publish-10k-cached", 10_000, MANY, |_| publishing(10_000, MANY, false)),
+        Scenario::new("publish-10k-cold", 4_000, MANY, |turns| publishing(10_000, turns * MANY, false)),
+        Scenario::new("publish-10k-cold-ahead", 4_000, MANY, |turns| publishing(10_000, turns * MANY, true)),
         Scenario::new("match-10k", 10_000, MANY, |_| matching(10_000)),
         Scenario::new("subscribe-unsubscribe", 10_000, MANY, |_| subscribing()),
         Scenario::new("retained-store", 10_000, MANY, |turns| storing(turns * MANY)),
@@ -80,16 +81,25 @@ fn fleet(filters: u32, devices: u32) -> Bench {
     bench
 }
 
-/// Messages to so many devices in turn, three deliveries each.
-fn publishing(filters: u32, devices: u32) -> Turn {
+/// Messages to so many devices in turn, three deliveries each; `ahead`: those that were read with a message
+/// are looked at before it is handled, as far as the shard wants it.
+fn publishing(filters: u32, devices: u32, ahead: bool) -> Turn {
     let mut bench = fleet(filters, devices);
     let publisher = bench.connect("publisher", Version::V4);
     let messages: Vec<Vec<u8>> =
         (0..devices).map(|number| publish(&device(number), Delivery::AtMostOnce, Version::V4)).collect();
+    let reads: Vec<Vec<u8>> = messages.chunks(MANY as usize).map(<[_]>::concat).collect();
     Box::new(move |turn| {
         let sent = bench.shard.census().publish_sent;
-        for number in 0..MANY {
-            bench.receive(publisher, &messages[((turn * MANY + number) % devices) as usize]);
+        let read = turn as usize % reads.len();
+        let (mut rest, mut foreseen) = (reads[read].as_slice(), 0_usize);
+        for message in messages.iter().skip(read * MANY as usize).take(MANY as usize) {
+            rest = &rest[message.len()..];
+            foreseen = foreseen.saturating_sub(1);
+            if ahead && foreseen == 0 {
+                foreseen = bench.shard.look_ahead(publisher, rest);
+            }
+            bench.receive(publisher, message);
         }
         bench.world.outputs.iter_mut().for_each(Vec::clear);
         (bench.shard.census().publish_sent - sent) as u32 / 3
