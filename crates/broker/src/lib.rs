@@ -29,6 +29,7 @@ mod room;
 mod session;
 mod shard;
 mod shared;
+mod shelf;
 mod slots;
 mod store_side;
 mod stored;

@@ -1,127 +1,125 @@
 //! Message bodies that outlive their turn: kept once, however many sessions wait for them.
+//!
+//! A body lies in a cell of a *shelf*: cells of one size, side by side, without an allocation of
+//! their own. Shelves that are emptied are given back.
 
 use hexmq_session::Wall;
 use hexmq_wire::QoS;
 
+use crate::shelf::Shelves;
 use crate::{Message, Namespace};
 
 /// A body in [`Messages`]. Each holder counts as one reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MessageId(u32);
 
-/// The bodies a shard keeps. Slots and their buffers are used again, so steady traffic does not
-/// allocate.
+/// The bodies a shard keeps. Cells are used again, so steady traffic does not allocate.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    shelves: Shelves<Label>,
+    bodies: u64,
     bytes: u64,
 }
 
+/// What a body is beside its bytes: topic, properties, payload.
 #[derive(Debug)]
-struct Slot {
+struct Label {
     references: u32,
-    topic_len: u32,
+    len: u32,
     properties_len: u32,
+    namespace: Namespace,
+    /// Milliseconds of a [`Wall`], [`Wall::NEVER`] without a Message Expiry Interval. Halves, since a `u64`
+    /// would round the label up to 32 bytes.
+    expires_at: [u32; 2],
+    topic_len: u16,
     qos: QoS,
     retain: bool,
-    namespace: Namespace,
-    /// [`Wall::NEVER`] without a Message Expiry Interval.
-    expires_at: Wall,
-    /// Topic, properties, payload.
-    bytes: Vec<u8>,
 }
 
-/// A freed slot keeps a buffer up to this size.
-const KEEP_BYTES: usize = 2048;
-/// So many freed slots keep their buffers.
-const KEEP_SLOTS: usize = 4096;
+impl Label {
+    const NONE: Label = Label {
+        references: 0,
+        len: 0,
+        properties_len: 0,
+        namespace: Namespace::PLAIN,
+        expires_at: [u32::MAX; 2],
+        topic_len: 0,
+        qos: QoS::AtMostOnce,
+        retain: false,
+    };
+}
 
 impl Messages {
     /// Keeps a copy with one reference.
     pub(crate) fn keep(&mut self, message: &Message<'_>) -> MessageId {
-        let id = match self.free.pop() {
-            Some(id) => id,
-            None => {
-                self.slots.push(Slot {
-                    references: 0,
-                    topic_len: 0,
-                    properties_len: 0,
-                    qos: QoS::AtMostOnce,
-                    retain: false,
-                    namespace: Namespace::PLAIN,
-                    expires_at: Wall::NEVER,
-                    bytes: Vec::new(),
-                });
-                (self.slots.len() - 1) as u32
-            }
+        let parts = [message.topic.as_bytes(), message.properties, message.payload];
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let expires_at = message.expires_at.unwrap_or(Wall::NEVER).as_ms();
+        self.bodies += 1;
+        self.bytes += len as u64;
+        let label = Label {
+            references: 1,
+            len: len as u32,
+            properties_len: message.properties.len() as u32,
+            namespace: message.namespace,
+            expires_at: [expires_at as u32, (expires_at >> 32) as u32],
+            // A topic is a string of a packet, whose length has 16 bits.
+            topic_len: message.topic.len() as u16,
+            qos: message.qos,
+            retain: message.retain,
         };
-        let slot = &mut self.slots[id as usize];
-        slot.references = 1;
-        slot.topic_len = message.topic.len() as u32;
-        slot.properties_len = message.properties.len() as u32;
-        slot.qos = message.qos;
-        slot.retain = message.retain;
-        slot.namespace = message.namespace;
-        slot.expires_at = message.expires_at.unwrap_or(Wall::NEVER);
-        slot.bytes.reserve_exact(message.topic.len() + message.properties.len() + message.payload.len());
-        slot.bytes.extend_from_slice(message.topic.as_bytes());
-        slot.bytes.extend_from_slice(message.properties);
-        slot.bytes.extend_from_slice(message.payload);
-        self.bytes += slot.bytes.len() as u64;
-        MessageId(id)
+        MessageId(self.shelves.put(label, len, parts))
     }
 
     /// One more holder.
     pub(crate) fn share(&mut self, id: MessageId) -> MessageId {
-        self.slots[id.0 as usize].references += 1;
+        if let Some(label) = self.shelves.label_mut(id.0) {
+            label.references += 1;
+        }
         id
     }
 
     /// A holder is done; the last one frees the body.
     pub(crate) fn release(&mut self, id: MessageId) {
-        let keep = self.free.len() < KEEP_SLOTS;
-        let slot = &mut self.slots[id.0 as usize];
-        debug_assert!(slot.references > 0, "a message is released once for each holder");
-        slot.references -= 1;
-        if slot.references > 0 {
-            return;
+        let Some(label) = self.shelves.label_mut(id.0) else { return };
+        debug_assert!(label.references > 0, "a message is released once for each holder");
+        label.references -= 1;
+        if label.references == 0 {
+            self.bodies -= 1;
+            self.bytes -= u64::from(label.len);
+            self.shelves.clear(id.0);
         }
-        self.bytes -= slot.bytes.len() as u64;
-        if keep && slot.bytes.capacity() <= KEEP_BYTES {
-            slot.bytes.clear();
-        } else {
-            slot.bytes = Vec::new();
-        }
-        self.free.push(id.0);
     }
 
     /// The message as it is routed, but for its publisher: who may have it was decided when it came.
     pub(crate) fn get(&self, id: MessageId) -> Message<'_> {
-        let slot = &self.slots[id.0 as usize];
-        let (topic, rest) = slot.bytes.split_at(slot.topic_len as usize);
-        let (properties, payload) = rest.split_at(slot.properties_len as usize);
+        let (label, cell) = self.shelves.get(id.0).unwrap_or((&Label::NONE, &[]));
+        let bytes = cell.get(..label.len as usize).unwrap_or_default();
+        let (topic, rest) = bytes.split_at_checked(label.topic_len.into()).unwrap_or_default();
+        let (properties, payload) = rest.split_at_checked(label.properties_len as usize).unwrap_or_default();
+        let [low, high] = label.expires_at;
+        let expires_at = Wall(u64::from(high) << 32 | u64::from(low));
         Message {
-            namespace: slot.namespace,
+            namespace: label.namespace,
             // The bytes were copied from a `str`; an empty topic is never looked at.
             topic: str::from_utf8(topic).unwrap_or_default(),
             properties,
             payload,
-            qos: slot.qos,
-            retain: slot.retain,
-            expires_at: (slot.expires_at != Wall::NEVER).then_some(slot.expires_at),
+            qos: label.qos,
+            retain: label.retain,
+            expires_at: (expires_at != Wall::NEVER).then_some(expires_at),
             publisher: None,
         }
     }
 
     /// Bytes of topic, properties and payload.
     pub(crate) fn size(&self, id: MessageId) -> u64 {
-        self.slots[id.0 as usize].bytes.len() as u64
+        self.shelves.get(id.0).map_or(0, |(label, _)| label.len.into())
     }
 
     /// Bodies kept.
     pub(crate) fn len(&self) -> u64 {
-        (self.slots.len() - self.free.len()) as u64
+        self.bodies
     }
 
     /// Bytes of all bodies.
