@@ -2,18 +2,18 @@
 
 use std::num::NonZeroU32;
 
-use hexmq_session::Now;
-use hexmq_topic::SubscriptionFilter;
+use hexmq_session::{Now, Wall};
+use hexmq_topic::{SubscriptionFilter, TopicFilter};
 use hexmq_wire::{
     ControlPacket, Properties, PropertiesBuf, QoS, ReasonCode, RetainHandling, Suback, Subscribe,
-    Subscription, Unsuback, Unsubscribe, Version,
+    Subscription, SubscriptionOptions, Unsuback, Unsubscribe, Version,
 };
 
 use super::Shard;
 use crate::index::{NewEntry, Subscribed};
 use crate::retained::Cursor;
 use crate::session::{Granted, Handout, Held};
-use crate::{CloseReason, Condition, ConnId, Event, Flow, Record, SessionKey, Sink};
+use crate::{CloseReason, Condition, ConnId, Event, Flow, Namespace, Record, SessionKey, Sink};
 
 impl Shard {
     /// [V4 MQTT-3.8.4-1, V4 MQTT-3.8.4-4, V4 MQTT-3.8.4-5, V5 MQTT-3.8.4-1, V5 MQTT-3.8.4-5, V5 MQTT-3.8.4-6]
@@ -123,19 +123,7 @@ impl Shard {
         // [V5 MQTT-3.3.1-9, V5 MQTT-3.3.1-10, V5 MQTT-3.3.1-11] Shared subscriptions get no retained
         // messages (5.0 section 4.8.2).
         if wants_retained(options.retain_handling, new) && !shared {
-            let not_from = if options.no_local { self.directory.mark(&session.key) } else { 0 };
-            let handouts = &mut session.rare().handouts;
-            // A filter that is asked for again begins anew.
-            handouts.retain(|handout| *handout.filter != *text);
-            handouts.push_back(Handout {
-                filter: text.into(),
-                granted: Granted {
-                    qos: options.qos,
-                    subscription_identifier: identifier.map(NonZeroU32::get),
-                    not_from,
-                },
-                cursor: Cursor::default(),
-            });
+            self.owe_retained(slot, namespace, filter.filter, options, identifier);
         }
         if new {
             self.count_subscription(shared, true);
@@ -145,6 +133,39 @@ impl Shard {
             self.residents.persist(&record, out);
         }
         Ok(options.qos)
+    }
+
+    /// Notes that a session is to get the retained messages of a filter.
+    fn owe_retained(
+        &mut self,
+        slot: u32,
+        namespace: Namespace,
+        filter: TopicFilter<'_>,
+        options: SubscriptionOptions,
+        identifier: Option<NonZeroU32>,
+    ) {
+        let Some(session) = self.residents.sessions.at_mut(slot) else { return };
+        let text = filter.as_str();
+        if let Some(rare) = &mut session.rare {
+            // A filter that is asked for again begins anew.
+            rare.handouts.retain(|handout| *handout.filter != *text);
+        }
+        // Most clients ask for one topic, which has no such message. One that it gets from now on is sent as
+        // any other, since the subscription is in the index.
+        let retained = &self.shared.retained;
+        if !filter.has_wildcard() && retained.get(namespace, text, Wall(0), |_| ()).is_none() {
+            return;
+        }
+        let not_from = if options.no_local { self.directory.mark(&session.key) } else { 0 };
+        session.rare().handouts.push_back(Handout {
+            filter: text.into(),
+            granted: Granted {
+                qos: options.qos,
+                subscription_identifier: identifier.map(NonZeroU32::get),
+                not_from,
+            },
+            cursor: Cursor::default(),
+        });
     }
 
     /// [V4 MQTT-3.10.4-1, V4 MQTT-3.10.4-2, V4 MQTT-3.10.4-4, V4 MQTT-3.10.4-5, V4 MQTT-3.10.4-6]
