@@ -3,7 +3,8 @@
 //! A token fires never early and at most one tick (64 ms) late, seen from the `now` it is asked
 //! with. Setting a timer costs O(1); there is no cancelling: the owner of a token looks, when it
 //! fires, whether the matter is still due, and sets a new timer if it was put off. Time may jump
-//! any distance; empty stretches are skipped.
+//! any distance; empty stretches are skipped. What is more than eight years away fires after eight
+//! years, so that a tick can be kept in four bytes: there is a timer for every connection.
 //!
 //! Eleven levels of 64 slots cover every tick of a `u64`. A token sits on the level of the highest
 //! group of six bits in which its tick differs from the present one, so a lower level is always
@@ -39,7 +40,8 @@ struct Level<T> {
 
 #[derive(Clone, Copy, Debug)]
 struct Timer<T> {
-    tick: u64,
+    /// The low half: ticks ahead are fewer than there are numbers in it.
+    tick: u32,
     token: T,
 }
 
@@ -59,7 +61,8 @@ impl<T: Copy> Wheel<T> {
     pub fn insert(&mut self, deadline: Mono, token: T) {
         self.len += 1;
         // Rounded up: a token must not fire before its deadline.
-        self.place(Timer { tick: deadline.as_ms().div_ceil(TICK_MS), token });
+        let tick = deadline.as_ms().div_ceil(TICK_MS);
+        self.place(tick.min(self.tick.saturating_add(u32::MAX.into())), token);
     }
 
     /// Takes one token that is due at `now`. Timers may be set between calls.
@@ -112,16 +115,15 @@ impl<T: Copy> Wheel<T> {
         self.len == 0
     }
 
-    fn place(&mut self, timer: Timer<T>) {
-        if timer.tick <= self.tick {
-            self.due.push(timer.token);
+    fn place(&mut self, tick: u64, token: T) {
+        if tick <= self.tick {
+            self.due.push(token);
             return;
         }
-        let highest = 63 - (timer.tick ^ self.tick).leading_zeros();
-        let level = (highest / SLOT_BITS) as usize;
-        let slot = slot_of(timer.tick, level);
+        let level = ((tick ^ self.tick).ilog2() / SLOT_BITS) as usize;
+        let slot = slot_of(tick, level);
         let level = &mut self.levels[level];
-        level.slots[slot].push(timer);
+        level.slots[slot].push(Timer { tick: tick as u32, token });
         level.occupied |= 1 << slot;
     }
 
@@ -140,8 +142,9 @@ impl<T: Copy> Wheel<T> {
         let opened = &mut self.levels[level];
         opened.occupied &= !(1 << slot);
         let mut timers = std::mem::take(&mut opened.slots[slot]);
-        for timer in timers.drain(..) {
-            self.place(timer);
+        let now = self.tick;
+        for Timer { tick, token } in timers.drain(..) {
+            self.place(now + u64::from(tick.wrapping_sub(now as u32)), token);
         }
         if timers.capacity() <= KEEP && level == 0 {
             self.levels[level].slots[slot] = timers;
@@ -178,8 +181,15 @@ mod tests {
         let mut wheel = Wheel::new(Mono(0));
         wheel.insert(Mono(u64::MAX), 1);
         assert!(wheel.next().is_some());
-        assert_eq!(wheel.pop(Mono(u64::MAX - TICK_MS)), None);
+        let years_8 = u64::from(u32::MAX) * TICK_MS;
+        assert_eq!(wheel.pop(Mono(years_8 - 1)), None);
         assert_eq!(wheel.len(), 1);
+        assert_eq!(wheel.pop(Mono(years_8)), Some(1), "earlier than asked for");
+    }
+
+    #[test]
+    fn a_timer_is_small() {
+        assert_eq!(size_of::<Timer<(u32, u32, u32)>>(), 16);
     }
 
     #[test]
@@ -195,7 +205,7 @@ mod tests {
 
     /// Milliseconds of every magnitude.
     fn distance() -> impl Strategy<Value = u64> {
-        (0..45_u32, any::<u64>()).prop_map(|(bits, value)| value & ((1 << bits) - 1))
+        (0..38_u32, any::<u64>()).prop_map(|(bits, value)| value & ((1 << bits) - 1))
     }
 
     proptest! {

@@ -2,43 +2,14 @@
 //! that are on line.
 #![allow(unsafe_code, reason = "a counting allocator is a GlobalAlloc")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::num::NonZeroU16;
 
 use hexmq_broker::ConnId;
 use hexmq_wire::{Ack, ControlPacket, Delivery, Frame, QoS, Version};
 use world::{Bench, ack, publish};
 
+mod counting;
 mod world;
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is passed on to the system's allocator unchanged; counting touches only a
-// thread-local cell that needs no allocation of its own.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Allocations of `messages` messages to four subscribers of two versions, after a warm-up.
 fn allocations(qos: QoS, messages: u32) -> u64 {
@@ -86,11 +57,11 @@ fn allocations(qos: QoS, messages: u32) -> u64 {
     for number in 0..1_000 {
         turn(&mut bench, number);
     }
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = counting::allocations();
     for number in 1_000..1_000 + messages {
         turn(&mut bench, number);
     }
-    let spent = ALLOCATIONS.with(Cell::get) - before;
+    let spent = counting::allocations() - before;
     let census = bench.shard.census();
     assert_eq!(
         census.publish_sent,
