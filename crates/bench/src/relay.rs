@@ -1,6 +1,8 @@
-//! The floor: the least that can be done for a QoS 0 message. One thread, one read per readable socket,
+//! The floor: the least that can be done for a message. One thread, one read per readable socket,
 //! the frame copied as it is to those who subscribed to exactly its topic, one write per receiver and
-//! turn. No session, no check, no wildcard, no bound: nobody should use this for anything.
+//! turn. Above QoS 0 a copy gets the next Packet Identifier of its receiver, and every packet of the protocol is
+//! answered without a look at what was sent before. No session, no check, no wildcard, no bound: nobody should
+//! use this for anything.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -31,6 +33,8 @@ struct Routes {
     dirty: Vec<usize>,
     /// The topic each connection has published to last, with its place.
     last: Vec<(Vec<u8>, usize)>,
+    /// The Packet Identifier each connection was sent last.
+    identifiers: Vec<u16>,
 }
 
 /// The relay.
@@ -97,6 +101,7 @@ impl Relay {
             self.peers.push(Peer { stream: Some(stream), framer: Framer::new(REMAINING_LENGTH_MAX) });
             self.routes.output.push(Vec::new());
             self.routes.last.push((Vec::new(), usize::MAX));
+            self.routes.identifiers.push(0);
         }
     }
 
@@ -147,7 +152,10 @@ impl Routes {
         let known = match frame.packet_type() {
             Some(PacketType::Connect) => self.send(from, &[0x20, 2, 0, 0]),
             Some(PacketType::Pingreq) => self.send(from, &[0xD0, 0]),
-            Some(PacketType::Publish) if header.flags == 0 => self.publish(from, frame.bytes, body),
+            Some(PacketType::Publish) => self.publish(from, header.flags, frame.bytes, body),
+            Some(PacketType::Puback | PacketType::Pubcomp) => Some(()),
+            Some(PacketType::Pubrec) => self.answer(from, 0x62, body),
+            Some(PacketType::Pubrel) => self.answer(from, 0x70, body),
             Some(PacketType::Subscribe) => self.subscribe(from, body),
             _ => None,
         };
@@ -163,8 +171,21 @@ impl Routes {
         Some(())
     }
 
-    fn publish(&mut self, from: usize, bytes: &[u8], body: &[u8]) -> Option<()> {
+    /// An acknowledgement with the Packet Identifier that is the first of these bytes.
+    fn answer(&mut self, to: usize, first: u8, identifier: &[u8]) -> Option<()> {
+        let [high, low] = *identifier.first_chunk()?;
+        self.send(to, &[first, 2, high, low])
+    }
+
+    fn publish(&mut self, from: usize, flags: u8, bytes: &[u8], body: &[u8]) -> Option<()> {
         let topic = string(body)?;
+        let behind = bytes.len() - body.len() + 2 + topic.len();
+        match flags {
+            0 => {}
+            0b0010 => self.answer(from, 0x40, bytes.get(behind..)?)?,
+            0b0100 => self.answer(from, 0x50, bytes.get(behind..)?)?,
+            _ => return None,
+        }
         if self.last[from].0 != topic || self.last[from].1 == usize::MAX {
             let place = self.topics.get(topic).copied().unwrap_or(usize::MAX);
             self.last[from] = (topic.to_vec(), place);
@@ -175,21 +196,28 @@ impl Routes {
             if output.is_empty() {
                 self.dirty.push(to);
             }
+            let start = output.len();
             output.extend_from_slice(bytes);
+            if flags != 0
+                && let Some(place) = output.get_mut(start + behind..).and_then(|rest| rest.first_chunk_mut())
+            {
+                self.identifiers[to] = self.identifiers[to].wrapping_add(1).max(1);
+                *place = self.identifiers[to].to_be_bytes();
+            }
         }
         Some(())
     }
 
     /// One filter, taken as a topic.
     fn subscribe(&mut self, from: usize, body: &[u8]) -> Option<()> {
-        let [high, low, filter @ ..] = body else { return None };
+        let [high, low, filter @ .., qos] = body else { return None };
         let next = self.receivers.len();
         let place = *self.topics.entry(string(filter)?.to_vec()).or_insert(next);
         if place == next {
             self.receivers.push(Vec::new());
         }
         self.receivers[place].push(from);
-        self.send(from, &[0x90, 3, *high, *low, 0])
+        self.send(from, &[0x90, 3, *high, *low, *qos])
     }
 }
 
