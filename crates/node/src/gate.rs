@@ -1,16 +1,13 @@
 //! Accepting connections in the loop: in bounded batches, and with a pause when descriptors run
 //! out.
 
-use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hexmq_broker::{ConnId, Lost};
+use hexmq_broker::Lost;
 use hexmq_session::Mono;
 use hexmq_transport::{Accepted, Acceptor, Arrival, PeerAddress};
-use mio::Interest;
 
 use crate::link::Link;
-use crate::links::token;
 use crate::mailbox::Newcomer;
 use crate::shard_loop::ShardLoop;
 use crate::tap::Notice;
@@ -20,7 +17,7 @@ const ACCEPT_MAX: usize = 64;
 /// Pause after running out of descriptors.
 const PAUSE_MS: u64 = 1_000;
 
-/// One shard's end of a listener.
+/// One hand's end of a listener.
 pub(crate) struct Gate {
     pub(crate) acceptor: Acceptor,
     pub(crate) listener: u16,
@@ -43,9 +40,8 @@ impl Gate {
 }
 
 impl ShardLoop {
-    pub(crate) fn accept(&mut self) {
-        let mut gates = std::mem::take(&mut self.gates);
-        for gate in &mut gates {
+    pub(crate) fn accept(&mut self, gates: &mut [Gate]) {
+        for gate in gates {
             let was_paused = gate.paused_until.is_some();
             if gate.paused_until.is_some_and(|until| until <= self.links.now.mono) {
                 gate.paused_until = None;
@@ -55,7 +51,6 @@ impl ShardLoop {
                 self.accept_batch(gate, was_paused);
             }
         }
-        self.gates = gates;
     }
 
     fn accept_batch(&mut self, gate: &mut Gate, was_paused: bool) {
@@ -125,18 +120,9 @@ impl ShardLoop {
             }
         }
         self.links.let_speak(conn);
-        if let Err(error) = self.register(conn) {
+        if let Err(error) = self.links.register_one(conn) {
             self.links.notice(&Notice::AcceptFailed { error: &error });
             self.lose(conn, Lost::Reset);
         }
-    }
-
-    /// Registers a connection, once for its whole life here. The kernel then tells at once what
-    /// has come since it was read.
-    fn register(&mut self, conn: ConnId) -> io::Result<()> {
-        let Some(link) = self.links.get_mut(conn) else { return Ok(()) };
-        link.flags.registered = true;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut link.stream, token(conn), interest)
     }
 }

@@ -1,6 +1,7 @@
 //! The shard loop: sockets, threads and clocks around the deciding core.
 //!
-//! One thread per shard runs a readiness loop (`ShardLoop`). Every shard accepts; a connection
+//! A hand is a thread with a readiness loop that takes the turns of one or more shards (`Hand`, `ShardLoop`):
+//! as few hands as can do the work. Every hand accepts; a connection
 //! waits in the lobby until its first packet shows where its session lives, and is handed there
 //! with what was read. Between shards go batches of messages in bounded lanes.
 //!
@@ -14,13 +15,16 @@ mod authority;
 mod clock;
 mod commits;
 mod gate;
+mod hand;
 mod layers;
 mod link;
 mod links;
 mod lobby;
 mod mail;
 mod mailbox;
+mod meter;
 mod node;
+mod polled;
 mod pool;
 mod shard_loop;
 mod tap;
@@ -30,6 +34,7 @@ mod witness;
 
 pub use authority::{Authority, Decision};
 pub use clock::Clock;
+pub use meter::Placement;
 pub use node::{Counted, Handle, Node, OpenStore, Setup, StoreSetup};
 pub use tap::{Notice, Tap};
 pub use tape::Tape;

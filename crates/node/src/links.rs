@@ -15,7 +15,7 @@ use hexmq_broker::{
 };
 use hexmq_session::{Mono, Now};
 use hexmq_wire::Connect;
-use mio::{Registry, Token};
+use mio::Registry;
 
 use crate::authority::{Authority, Decision, Desk};
 use crate::commits::Commits;
@@ -68,7 +68,7 @@ pub(crate) struct Links {
     /// Somebody may want connections recorded: they are to be asked about.
     pub(crate) taping: bool,
     pub(crate) witness: Witness,
-    outside: Outside,
+    pub(crate) outside: Outside,
 }
 
 /// What the links know of the world beyond their shard.
@@ -90,16 +90,6 @@ pub(crate) struct OutLane {
     pub(crate) newcomers: Vec<Newcomer>,
     /// The lane refused the batch.
     pub(crate) full: bool,
-}
-
-/// The token a connection is registered with.
-pub(crate) fn token(conn: ConnId) -> Token {
-    Token((conn.slot as usize) | ((conn.generation as usize) << 32))
-}
-
-/// The connection of a token.
-pub(crate) fn conn(token: Token) -> ConnId {
-    ConnId { slot: token.0 as u32, generation: (token.0 >> 32) as u32 }
 }
 
 impl Links {
@@ -145,6 +135,24 @@ impl Links {
     #[inline]
     pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Link> {
         self.table.get_mut(conn.slot as usize)?.as_mut().filter(|link| link.conn == conn)
+    }
+
+    /// What is in a slot, whoever it is.
+    #[inline]
+    pub(crate) fn at(&self, slot: usize) -> Option<&Link> {
+        self.table.get(slot)?.as_ref()
+    }
+
+    /// One of them, and where it is registered.
+    pub(crate) fn one_mut(&mut self, conn: ConnId) -> (Option<&mut Link>, &Registry) {
+        let link = self.table.get_mut(conn.slot as usize).and_then(Option::as_mut);
+        (link.filter(|link| link.conn == conn), &self.outside.registry)
+    }
+
+    /// All whose descriptors are open between two turns, and where they are registered.
+    pub(crate) fn all_mut(&mut self) -> (impl Iterator<Item = &mut Link>, &Registry) {
+        let lingering = self.lingering.iter_mut().map(|(link, _)| link);
+        (self.table.iter_mut().flatten().chain(lingering), &self.outside.registry)
     }
 
     /// Puts a connection in the table. Its descriptor is registered by then.

@@ -7,7 +7,6 @@
 //! costs one lock per turn and no system call.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +36,8 @@ pub(crate) struct Mailbox {
     /// Bytes of orders on their way.
     orders_bytes: AtomicUsize,
     sleeping: AtomicBool,
-    waker: Waker,
+    /// Wakes the hand that drives the shard.
+    waker: Mutex<Arc<Waker>>,
     /// Bytes of batches one lane holds.
     lane_bytes_max: usize,
 }
@@ -90,7 +90,7 @@ pub(crate) enum Letter {
 }
 
 impl Mailbox {
-    pub(crate) fn new(shards: u16, lane_bytes_max: usize, waker: Waker) -> Mailbox {
+    pub(crate) fn new(shards: u16, lane_bytes_max: usize, waker: Arc<Waker>) -> Mailbox {
         Mailbox {
             lanes: (0..shards).map(|_| Lane::default()).collect(),
             letters: Mutex::default(),
@@ -100,7 +100,7 @@ impl Mailbox {
             safe_news: AtomicBool::new(false),
             orders_bytes: AtomicUsize::new(0),
             sleeping: AtomicBool::new(false),
-            waker,
+            waker: Mutex::new(waker),
             lane_bytes_max,
         }
     }
@@ -152,8 +152,13 @@ impl Mailbox {
     pub(crate) fn wake(&self) {
         if self.sleeping.swap(false, SeqCst) {
             // Fails only if the descriptor is gone, and with it the shard.
-            let _ = self.waker.wake();
+            let _ = lock(&self.waker).wake();
         }
+    }
+
+    /// Another hand drives the shard: it is the one to be woken from now on.
+    pub(crate) fn move_to(&self, waker: Arc<Waker>) {
+        *lock(&self.waker) = waker;
     }
 
     /// The shard is about to sleep. `false`: something waits, do not.
@@ -171,7 +176,8 @@ impl Mailbox {
         self.sleeping.store(false, SeqCst);
     }
 
-    fn has_mail(&self) -> bool {
+    /// Whether something waits.
+    pub(crate) fn has_mail(&self) -> bool {
         self.letters_wait.load(SeqCst)
             || self.room.load(SeqCst)
             || self.safe_news.load(SeqCst)
@@ -244,11 +250,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A waker on its own token.
-pub(crate) fn waker(registry: &mio::Registry, token: mio::Token) -> io::Result<Waker> {
-    Waker::new(registry, token)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -264,8 +265,8 @@ mod tests {
 
     fn mailbox() -> (Poll, Mailbox) {
         let poll = Poll::new().expect("a poll");
-        let waker = waker(poll.registry(), Token(0)).expect("a waker");
-        (poll, Mailbox::new(2, LANE_BYTES_MAX, waker))
+        let waker = Waker::new(poll.registry(), Token(0)).expect("a waker");
+        (poll, Mailbox::new(2, LANE_BYTES_MAX, Arc::new(waker)))
     }
 
     fn batch(bytes: usize) -> Batch {

@@ -13,22 +13,26 @@ use hexmq_broker::{
 };
 use hexmq_session::{Mono, Now};
 use hexmq_transport::Listener;
-use mio::{Interest, Poll, Token};
+use mio::Poll;
 
 use crate::authority::{Authority, Desk};
 use crate::clock::Clock;
 use crate::commits::Commits;
 use crate::gate::Gate;
+use crate::hand::{Hand, Hands};
 use crate::links::{Links, Outside};
-use crate::mailbox::{self, Letter, Mailbox};
-use crate::shard_loop::{GATE, ShardLoop, WAKER};
+use crate::mailbox::{Letter, Mailbox};
+use crate::meter::Placement;
+use crate::shard_loop::{READ_BYTES, ShardLoop};
 use crate::tap::Tap;
 use crate::upstairs::{Orders, Upstairs};
 
 /// What a server is made of.
 pub struct Setup {
-    /// Data-plane threads, at least one.
+    /// Shards, and data-plane threads that drive them as far as there is work for so many; at least one.
     pub shards: u16,
+    /// How shards are placed on threads.
+    pub placement: Placement,
     /// The bounds of the core.
     pub limits: Arc<Limits>,
     /// Connections at once; more are closed as they come.
@@ -120,45 +124,43 @@ impl Node {
         let (desk, _) = Desk::start(setup.authority_threads)?;
         let polls: io::Result<Vec<Poll>> = (0..shared.shards).map(|_| Poll::new()).collect();
         let polls = polls?;
-        let mailboxes: io::Result<Vec<Arc<Mailbox>>> = polls
-            .iter()
-            .map(|poll| {
-                let waker = mailbox::waker(poll.registry(), WAKER)?;
-                Ok(Arc::new(Mailbox::new(shared.shards, setup.lane_bytes_max, waker)))
-            })
+        let hands = Arc::new(Hands::new(&polls, polls.len(), setup.placement)?);
+        // One hand holds all shards until it has too much to do.
+        let (Some(first), Some(waker)) = (polls.first(), hands.waker(0)) else {
+            return Err(io::Error::other("a server has at least one shard"));
+        };
+        let mailboxes: Arc<[Arc<Mailbox>]> = (0..shared.shards)
+            .map(|_| Arc::new(Mailbox::new(shared.shards, setup.lane_bytes_max, Arc::clone(waker))))
             .collect();
-        let mailboxes: Arc<[Arc<Mailbox>]> = mailboxes?.into();
         let handle = Handle { mailboxes: Arc::clone(&mailboxes), shared: Arc::clone(&shared) };
         let mut loops = Vec::with_capacity(polls.len());
-        for (me, poll) in polls.into_iter().enumerate() {
-            let Some(mailbox) = mailboxes.get(me) else { continue };
+        for (me, mailbox) in mailboxes.iter().enumerate() {
             let outside = Outside {
                 tap: Arc::clone(&setup.tap),
                 authority: Arc::clone(&setup.authority),
                 upstairs: setup.upstairs.clone(),
                 desk: desk.clone(),
                 mailbox: Arc::clone(mailbox),
-                registry: poll.registry().try_clone()?,
+                registry: first.registry().try_clone()?,
                 connections: Arc::clone(&connections),
             };
-            loops.push(assemble(
-                ShardId(me as u16),
-                &setup,
-                &shared,
-                clock,
-                poll,
-                outside,
-                listeners,
-                &mailboxes,
-            )?);
+            loops.push(assemble(ShardId(me as u16), &setup, &shared, clock.now(), outside, &mailboxes));
         }
         if let Some(store) = store {
             restore(store, &handle, &mut loops, clock.now())?;
         }
-        let mut node = Node { handle, threads: Vec::with_capacity(loops.len()) };
-        for (n, shard_loop) in loops.into_iter().enumerate() {
-            let thread = std::thread::Builder::new().name(format!("hexmq-shard-{n}"));
-            match thread.spawn(move || shard_loop.run()) {
+        let mut loops = loops.into_iter();
+        let mut started = Vec::with_capacity(polls.len());
+        for (number, poll) in polls.into_iter().enumerate() {
+            let mut hand = Hand::new(number, poll, gates(listeners)?, Arc::clone(&hands), clock);
+            let holds = if number == 0 { usize::MAX } else { 0 };
+            loops.by_ref().take(holds).try_for_each(|shard| hand.hold(shard))?;
+            started.push(hand);
+        }
+        let mut node = Node { handle, threads: Vec::with_capacity(started.len()) };
+        for (n, hand) in started.into_iter().enumerate() {
+            let thread = std::thread::Builder::new().name(format!("hexmq-hand-{n}"));
+            match thread.spawn(move || hand.run()) {
                 Ok(thread) => node.threads.push(thread),
                 Err(error) => {
                     node.stop();
@@ -296,40 +298,37 @@ fn restore(store: StoreSetup, handle: &Handle, loops: &mut [ShardLoop], now: Now
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of a loop, put together in one place")]
 fn assemble(
     me: ShardId,
     setup: &Setup,
     shared: &Arc<Shared>,
-    clock: Clock,
-    poll: Poll,
+    now: Now,
     outside: Outside,
-    listeners: &[Listener],
     mailboxes: &Arc<[Arc<Mailbox>]>,
-) -> io::Result<ShardLoop> {
-    let mut gates = Vec::with_capacity(listeners.len());
-    for (n, listener) in listeners.iter().enumerate() {
-        let mut acceptor = listener.acceptor()?;
-        poll.registry().register(&mut acceptor, Token(GATE - n), Interest::READABLE)?;
-        let label = listener.url().replacen("unix://", "unix:", 1).into_boxed_str();
-        gates.push(Gate::new(acceptor, n as u16, label));
-    }
-    let now = clock.now();
-    Ok(ShardLoop {
+) -> ShardLoop {
+    ShardLoop {
         me,
         shards: shared.shards,
         seed: shared.seed,
         shard: Shard::new(me, Arc::clone(&setup.limits), Arc::clone(shared), now),
         links: Links::new(me, shared.shards, low_mark(&setup.limits), now, outside),
-        poll,
         mailboxes: Arc::clone(mailboxes),
-        gates,
-        clock,
-        buffer: Vec::new(),
+        buffer: vec![0; READ_BYTES],
+        has_events: false,
+        spent_ns: 0,
         write_timeout_ms: u64::try_from(setup.write_timeout.as_millis()).unwrap_or(u64::MAX),
         clients_max: setup.clients_max,
         next_watch: Mono(0),
         stopping: None,
         orders: Orders::new(),
-    })
+    }
+}
+
+/// One hand's ends of the listeners.
+fn gates(listeners: &[Listener]) -> io::Result<Vec<Gate>> {
+    let gate = |(n, listener): (usize, &Listener)| {
+        let label = listener.url().replacen("unix://", "unix:", 1).into_boxed_str();
+        Ok(Gate::new(listener.acceptor()?, n as u16, label))
+    };
+    listeners.iter().enumerate().map(gate).collect()
 }

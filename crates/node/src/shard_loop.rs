@@ -1,39 +1,33 @@
-//! The loop of one shard: a readiness loop around the deciding core.
+//! The turns of one shard: what its thread does around the deciding core.
 //!
 //! A turn: gather events, read, take mail, accept, let time pass, write, post. Every step is
 //! bounded and none waits; what is left over makes the next turn begin at once. A descriptor is
 //! registered once, edge-triggered, for reading and writing; no `epoll_ctl` follows. A read that
 //! returns less than the buffer holds has emptied the socket, so none is made just to see that
-//! nothing is there.
+//! nothing is there. Which thread it is, and when a turn is due, is the matter of [`crate::hand`].
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use hexmq_broker::{Condition, ConnId, Flow, Lost, Peer, Shard, ShardId};
-use hexmq_session::Mono;
+use hexmq_session::{Mono, Now};
 use hexmq_wire::{Fed, Frame, FrameError, Framer};
-use mio::{Events, Poll, Token};
+use mio::event::Event;
+use mio::{Registry, Waker};
 
-use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::link::Link;
-use crate::links::{Links, conn};
+use crate::links::Links;
 use crate::lobby;
 use crate::mailbox::Mailbox;
 use crate::tap::Notice;
 use crate::tape::reason_of;
 use crate::upstairs::Orders;
 
-/// The token of the mailbox's waker.
-pub(crate) const WAKER: Token = Token(usize::MAX);
-/// The tokens of listeners count down from here.
-pub(crate) const GATE: usize = usize::MAX - 1;
-
 /// Bytes read from one connection in one turn.
-const READ_BYTES: usize = 64 << 10;
+pub(crate) const READ_BYTES: usize = 64 << 10;
 /// Largest first packet: a CONNECT with five fields of 64 KiB, and as much again for properties.
 const CONNECT_BYTES_MAX: u32 = 640 << 10;
 /// Rounds of writing and telling the core what it led to, in one turn.
@@ -50,11 +44,12 @@ pub(crate) struct ShardLoop {
     pub(crate) seed: u64,
     pub(crate) shard: Shard,
     pub(crate) links: Links,
-    pub(crate) poll: Poll,
     pub(crate) mailboxes: Arc<[Arc<Mailbox>]>,
-    pub(crate) gates: Vec<Gate>,
-    pub(crate) clock: Clock,
     pub(crate) buffer: Vec<u8>,
+    /// Something has happened since its last turn.
+    pub(crate) has_events: bool,
+    /// Nanoseconds of its turns, as far as its hand measures them.
+    pub(crate) spent_ns: u64,
     pub(crate) write_timeout_ms: u64,
     pub(crate) clients_max: usize,
     pub(crate) next_watch: Mono,
@@ -74,35 +69,44 @@ enum Stop {
 }
 
 impl ShardLoop {
-    /// Runs until the shard is stopped or its poll fails.
-    pub(crate) fn run(mut self) {
-        self.buffer = vec![0; READ_BYTES];
-        let mut events = Events::with_capacity(1024);
-        while !self.finished() {
-            let timeout = self.sleep_for();
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    self.links.notice(&Notice::LoopFailed { error: &error });
-                    return;
-                }
-                _ => {}
-            }
-            self.mailbox().rise();
-            self.links.now = self.clock.now();
-            self.turn(&events);
-        }
+    /// Is taken up by another hand: its connections are in this poll from now on.
+    pub(crate) fn settle_in(&mut self, registry: Registry, waker: Arc<Waker>) {
+        self.mailbox().move_to(waker);
+        self.links.register_all(registry);
+        self.has_events = true;
     }
 
-    fn turn(&mut self, events: &Events) {
+    /// Is laid down: no event finds it until another hand takes it up.
+    pub(crate) fn move_out(&mut self) {
+        self.links.deregister_all();
+    }
+
+    /// The hand is awake, and this is the time.
+    pub(crate) fn rise(&mut self, now: Now) {
+        self.mailbox().rise();
+        self.links.now = now;
+    }
+
+    /// Whether a turn would do anything.
+    pub(crate) fn wants_turn(&self) -> bool {
+        let now = self.links.now.mono;
+        self.has_events
+            || self.is_busy()
+            || self.mailbox().has_mail()
+            || self.next_moment().is_some_and(|moment| moment <= now)
+    }
+
+    /// One turn. It accepts from these gates.
+    pub(crate) fn turn(&mut self, gates: &mut [Gate]) {
+        self.has_events = false;
         if let Some(commits) = &mut self.links.commits {
             commits.look();
         }
-        self.gather(events);
         // Those that are here before those that come: a client that has said DISCONNECT and is back
         // at once has ended its old connection when the new one is looked at.
         self.read();
         self.receive_mail();
-        self.accept();
+        self.accept(gates);
         self.pass_time();
         self.seal();
         self.settle();
@@ -123,59 +127,52 @@ impl ShardLoop {
         &self.links.outside().mailbox
     }
 
-    fn finished(&self) -> bool {
+    /// Whether it has stopped, and nothing of it is left to be written.
+    pub(crate) fn has_ended(&self) -> bool {
         self.stopping.is_some_and(|deadline| self.links.all_gone() || self.links.now.mono >= deadline)
     }
 
-    /// How long there is nothing to do. `None`: until something happens.
-    fn sleep_for(&self) -> Option<Duration> {
+    /// Whether there is something to do at once.
+    pub(crate) fn is_busy(&self) -> bool {
         let links = &self.links;
-        let busy = self.shard.has_work()
+        self.shard.has_work()
             || self.has_orders()
             || links.commits.as_ref().is_some_and(|commits| commits.is_open())
             || !(links.ready.is_empty()
                 && links.dirty.is_empty()
                 && links.broken.is_empty()
                 && links.drained.is_empty())
-            || self.gates.iter().any(Gate::wants_turn);
-        if busy || !self.mailbox().fall_asleep() {
-            return Some(Duration::ZERO);
-        }
-        let watch = (!links.watched.is_empty()).then_some(self.next_watch);
-        let linger = links.lingering.iter().map(|(_, deadline)| *deadline).min();
-        let gates = self.gates.iter().filter_map(|gate| gate.paused_until).min();
-        let next = [self.shard.next_timeout(), watch, linger, gates, self.stopping, links.next_packet()]
-            .into_iter()
-            .flatten()
-            .min();
-        next.map(|moment| moment.since(self.clock.now().mono))
     }
 
-    fn gather(&mut self, events: &Events) {
-        for event in events {
-            let token = event.token();
-            if token == WAKER {
-                continue;
-            }
-            if let Some(gate) = GATE.checked_sub(token.0).and_then(|n| self.gates.get_mut(n)) {
-                gate.pending = true;
-                continue;
-            }
-            let conn = conn(token);
-            if event.is_writable() {
-                self.links.writable(conn);
-            }
-            let hangup = event.is_read_closed() || event.is_error();
-            match self.links.get_mut(conn) {
-                Some(link) if event.is_readable() || hangup => {
-                    link.flags.unread = true;
-                    link.flags.hangup |= hangup;
-                    if !link.flags.paused {
-                        self.links.make_ready(conn);
-                    }
-                }
-                Some(_) => {}
-                None => self.links.flush_lingering(),
+    /// When there is something to do although nothing happens.
+    pub(crate) fn next_moment(&self) -> Option<Mono> {
+        let links = &self.links;
+        let watch = (!links.watched.is_empty()).then_some(self.next_watch);
+        let linger = links.lingering.iter().map(|(_, deadline)| *deadline).min();
+        [self.shard.next_timeout(), watch, linger, self.stopping, links.next_packet()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Something has happened to one of its connections.
+    pub(crate) fn gather(&mut self, event: &Event) {
+        self.has_events = true;
+        let Some(conn) = self.links.conn_of(event.token()) else {
+            self.links.flush_lingering();
+            return;
+        };
+        if event.is_writable() {
+            self.links.writable(conn);
+        }
+        let hangup = event.is_read_closed() || event.is_error();
+        if (event.is_readable() || hangup)
+            && let Some(link) = self.links.get_mut(conn)
+        {
+            link.flags.unread = true;
+            link.flags.hangup |= hangup;
+            if !link.flags.paused {
+                self.links.make_ready(conn);
             }
         }
     }
@@ -454,7 +451,6 @@ impl ShardLoop {
         if self.stopping.is_some() {
             return;
         }
-        self.gates.clear();
         self.shard.stop(self.links.now, &mut self.links);
         self.stopping = Some(self.links.now.mono.plus_ms(STOP_MS));
     }

@@ -11,7 +11,7 @@ use hexmq_broker::{
     Answer, Delivered, DeviceTerms, Event, HandedUp, Limits, Manners, Namespace, Permit, Question, Reach,
     SessionKey, ShardId, TopicRule, claim,
 };
-use hexmq_node::{Authority, Decision, Downlink, Handle, Node, Notice, Setup, Tap, Upstairs};
+use hexmq_node::{Authority, Decision, Downlink, Handle, Node, Notice, Placement, Setup, Tap, Upstairs};
 use hexmq_transport::{ListenUrl, Listener};
 use hexmq_wire::{Connect, QoS};
 
@@ -117,6 +117,7 @@ fn start() -> (Node, String, Receiver<HandedUp>, Receiver<u64>) {
     let platform = Platform { uplinks: Mutex::new(uplinks), acked: Mutex::new(acked) };
     let setup = Setup {
         shards: 4,
+        placement: Placement::default(),
         limits: Arc::new(Limits::default()),
         clients_max: 1000,
         write_timeout: Duration::from_secs(60),

@@ -1,13 +1,14 @@
 //! Lanes between shards that are far too small: senders wait, nothing is lost, order is kept.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hexmq_broker::{Answer, Event, Limits, Permit, Question, ShardId};
-use hexmq_node::{Authority, Decision, Node, Notice, Setup, Tap};
+use hexmq_node::{Authority, Decision, Node, Notice, Placement, Setup, Tap};
 use hexmq_transport::{ListenUrl, Listener};
 
 /// Lets everybody in.
@@ -19,15 +20,18 @@ impl Authority for Open {
     }
 }
 
-/// Counts full lanes and dropped messages.
+/// Counts full lanes and dropped messages, and which threads have driven which shards.
 #[derive(Default)]
 struct Count {
     full: AtomicUsize,
     dropped: AtomicUsize,
+    drivers: Mutex<BTreeSet<(u16, Option<String>)>>,
 }
 
 impl Tap for Count {
-    fn event(&self, _: ShardId, event: &Event<'_>) {
+    fn event(&self, shard: ShardId, event: &Event<'_>) {
+        let thread = std::thread::current().name().map(str::to_owned);
+        self.drivers.lock().expect("whole").insert((shard.0, thread));
         if matches!(event, Event::MessageDropped { .. }) {
             self.dropped.fetch_add(1, SeqCst);
         }
@@ -77,6 +81,15 @@ fn message(sender: usize, n: usize) -> Vec<u8> {
 
 #[test]
 fn a_lane_far_too_small_loses_nothing() {
+    loses_nothing(Placement::ByLoad);
+}
+
+#[test]
+fn shards_that_change_hands_all_the_time_lose_nothing() {
+    loses_nothing(Placement::Restless);
+}
+
+fn loses_nothing(placement: Placement) {
     let url: ListenUrl = "mqtt://127.0.0.1:0".parse().expect("a URL");
     let listeners = Listener::bind(&url, &[]).expect("bound");
     let address = listeners[0].url().replace("mqtt://", "");
@@ -84,6 +97,7 @@ fn a_lane_far_too_small_loses_nothing() {
     let limits = Limits { write_buffer_bytes: 1 << 30, ..Limits::default() };
     let setup = Setup {
         shards: 4,
+        placement,
         limits: Arc::new(limits),
         clients_max: 1000,
         write_timeout: Duration::from_secs(60),
@@ -95,6 +109,7 @@ fn a_lane_far_too_small_loses_nothing() {
         upstairs: None,
         store: None,
     };
+    let shards = usize::from(setup.shards);
     let node = Node::start(setup, &listeners).expect("started");
     let mut receiver = connect(&address, "receiver");
     receiver.write_all(b"\x82\x06\0\x01\0\x01t\0").expect("written");
@@ -123,7 +138,9 @@ fn a_lane_far_too_small_loses_nothing() {
         sender.join().expect("every sender is answered in the end");
     }
     assert_eq!(count.dropped.load(SeqCst), 0);
-    eprintln!("{} times a lane was full", count.full.load(SeqCst));
+    let drivers = count.drivers.lock().expect("whole").len();
+    assert!(placement == Placement::ByLoad || drivers > shards, "{drivers} pairs of shard and thread");
+    eprintln!("{} times a lane was full, {drivers} pairs of shard and thread", count.full.load(SeqCst));
     let counted = node.handle().census(Duration::from_secs(30));
     assert!(counted.silent.is_empty());
     assert_eq!(counted.census.publish_received, (SENDERS * EACH) as u64);

@@ -32,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) sync_delay: Duration,
     /// Bytes the store may take.
     pub(crate) store_bytes: Option<u64>,
-    /// Data-plane threads.
+    /// Shards, and so many threads at most to drive them.
     pub(crate) shards: NonZeroU16,
     /// Whether clients without credentials may come from anywhere.
     pub(crate) allow_anonymous: bool,

@@ -90,7 +90,7 @@ settings! {
     #[arg(long, value_name = "TIME")]
     store_full_timeout: Span,
 
-    /// Data-plane threads [default: cores]
+    /// Shards, and so many threads at most to drive them [default: cores]
     #[arg(long, value_name = "N")]
     shards: NonZeroU16,
 

@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use hexmq_http::{AdminPassword, DeviceFace, Server, Service};
-use hexmq_node::{Node, Setup, StoreSetup};
+use hexmq_node::{Node, Placement, Setup, StoreSetup};
 use hexmq_observe::Observer;
 use hexmq_observe::recorder::Recorder;
 use hexmq_platform::Cloud;
@@ -133,6 +133,7 @@ fn start_node(
     let clients_max = config.clients.map_or(by_descriptors, u64::from);
     let setup = Setup {
         shards: config.shards.get(),
+        placement: Placement::default(),
         limits: Arc::new(config.limits.clone()),
         clients_max: usize::try_from(clients_max).unwrap_or(usize::MAX),
         write_timeout: config.write_timeout,
