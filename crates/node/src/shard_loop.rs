@@ -279,6 +279,7 @@ impl ShardLoop {
         let (me, shards, seed) = (self.me, self.shards, self.seed);
         let greeted = links.get(conn).is_some_and(|link| link.flags.greeted);
         let (buffered, mut framed) = (framer.buffered(), 0);
+        let mut foreseen = 0_usize;
         let fed = framer.feed(input, |frame: Frame<'_>| {
             framed += frame.bytes.len();
             if !greeted && links.get(conn).is_some_and(Link::in_lobby) {
@@ -287,6 +288,11 @@ impl ShardLoop {
                     return ControlFlow::Break(Stop::Move(home, frame.bytes.to_vec()));
                 }
                 links.get_mut(conn).and_then(Link::leave_lobby);
+            }
+            foreseen = foreseen.saturating_sub(1);
+            if foreseen == 0 {
+                foreseen =
+                    shard.look_ahead(conn, input.get(framed.saturating_sub(buffered)..).unwrap_or_default());
             }
             let now = links.now;
             let flow = shard.receive(conn, frame, now, links);
