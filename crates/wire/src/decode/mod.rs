@@ -40,6 +40,11 @@ pub fn decode<'a, T: Trace>(
     if packet_type == Some(PacketType::Publish) {
         return decode_publish(frame, version, trace).map(ControlPacket::Publish);
     }
+    if !T::FIELDS
+        && let Some(packet) = acknowledge::short(frame.bytes)
+    {
+        return Ok(packet);
+    }
     let version = if packet_type == Some(PacketType::Connect) { connect::version_of(frame) } else { version };
     let mut reader = Reader::new(frame.bytes, 0, version, packet_type, trace);
     let (_, cut_short) = fixed_header(&mut reader, leniency)?;
