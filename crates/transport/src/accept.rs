@@ -118,9 +118,6 @@ impl Socket {
         match self {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
-                // A turn's output is one write already: waiting for more would only delay it.
-                // A failure means that the peer is gone, which the first read will tell.
-                let _ = stream.set_nodelay(true);
                 let stream = match layers.is_empty() {
                     true => Stream::Tcp(stream),
                     false => Stream::Layered(Box::new(Layered::new(stream, layers))),

@@ -129,6 +129,8 @@ fn bind_tcp(url: &ListenUrl, address: SocketAddr, others: &[ListenUrl]) -> io::R
     if address.is_ipv6() {
         socket.set_only_v6(has_ipv4_twin(address.port(), others))?;
     }
+    // What it accepts inherits this. A turn's output is one write already: waiting for more would only delay it.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

@@ -41,6 +41,10 @@ fn port_zero_becomes_a_real_port_and_accepts() {
     let mut client = TcpStream::connect(address).expect("connected");
     let stream = accept(&mut poll, &mut acceptor);
     assert!(stream.short_read_is_empty());
+    assert!(
+        matches!(&stream, Stream::Tcp(stream) if stream.nodelay().expect("asked")),
+        "writes are whole turns"
+    );
     drop(stream);
     assert_eq!(client.read(&mut [0; 1]).expect("closed"), 0);
     assert!(matches!(acceptor.accept(), Arrival::Nobody));
