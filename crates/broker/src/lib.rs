@@ -20,6 +20,7 @@ mod layout;
 mod limits;
 mod matches;
 mod message;
+mod peer;
 mod port;
 mod pump;
 mod record;
@@ -44,7 +45,8 @@ pub use home::{SessionKey, claim, home};
 pub use ids::{ConnId, Namespace, SessionRef, ShardId};
 pub use journal::{Condition, Fetch, FetchKind, Fetched, Journal, Listener};
 pub use limits::Limits;
-pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Peer, Question, Sink};
+pub use peer::{Address, Peer};
+pub use port::{Answer, AuthStep, Flow, HoldId, Partial, Question, Sink};
 pub use record::{
     Destination, MESSAGE_OVERHEAD_MAX, QueuedTerms, Record, RecordError, RecordFault, RecordReader, Serial,
 };

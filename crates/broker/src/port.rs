@@ -4,7 +4,8 @@ use hexmq_wire::{Connect, ReasonCode, Version};
 
 use crate::uplink::HandedUp;
 use crate::{
-    Batch, CloseReason, Condition, ConnId, Event, Fetch, Permit, Record, Refusal, SessionKey, ShardId, claim,
+    Batch, CloseReason, Condition, ConnId, Event, Fetch, Peer, Permit, Record, Refusal, SessionKey, ShardId,
+    claim,
 };
 
 /// Everything a shard can do to the world. The driver of a shard implements it; calls return at
@@ -88,19 +89,6 @@ pub struct Partial {
     pub received: usize,
     /// Bytes still missing.
     pub missing: usize,
-}
-
-/// Where a connection comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// For people: `127.0.0.1:40312`, `unix:…`.
-    pub address: Box<str>,
-    /// 127.0.0.0/8, `::1`, `::ffff:127.0.0.0/104` or a Unix socket.
-    pub loopback: bool,
-    /// Which of the server's listeners accepted it.
-    pub listener: u16,
-    /// It came over TLS.
-    pub secure: bool,
 }
 
 /// An open question: answers that come too late are recognised by it.

@@ -27,7 +27,7 @@ fn a_client_with_one_subscription_is_small() {
     let before = counting::bytes();
     (100..100 + CLIENTS).for_each(&mut join);
     let each = (counting::bytes() - before) / CLIENTS as u64;
-    assert!(each <= 660, "{each} bytes each");
+    assert!(each <= 620, "{each} bytes each");
 }
 
 /// A QoS 1 message of 64 bytes with a topic of 21 that waits for a client.

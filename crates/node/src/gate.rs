@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use hexmq_broker::Lost;
+use hexmq_broker::{Address, Lost, Peer};
 use hexmq_session::Mono;
 use hexmq_transport::{Accepted, Acceptor, Arrival, PeerAddress};
 
@@ -83,10 +83,11 @@ impl ShardLoop {
             return;
         }
         let address = match accepted.peer {
-            PeerAddress::Unix => gate.label.to_string(),
-            PeerAddress::Tcp(_) => accepted.peer.to_string(),
+            PeerAddress::Unix => Address::Other(Box::new(gate.label.clone())),
+            PeerAddress::Tcp(address) => address.into(),
         };
-        let peer = ShardLoop::peer(address, accepted.peer.is_loopback(), gate.listener);
+        let loopback = accepted.peer.is_loopback();
+        let peer = Peer { address, loopback, listener: gate.listener, secure: false };
         let mut newcomer = Newcomer { stream: accepted.stream, peer, bytes: Vec::new(), tape: None };
         if self.links.taping {
             newcomer.tape = self.links.tape_for(&newcomer.peer);
@@ -100,12 +101,9 @@ impl ShardLoop {
             self.count_out();
             return;
         }
-        let lobby_peer = lobby.then(|| newcomer.peer.clone());
         let conn = self.shard.open(newcomer.peer, self.links.now);
         let mut link = Link::new(newcomer.stream, conn);
-        if let Some(peer) = lobby_peer {
-            link.enter_lobby(peer);
-        }
+        link.flags.lobby = lobby;
         link.put_tape(newcomer.tape);
         // Most clients have spoken by now. What they said may show that the connection belongs
         // to another shard, or end it, before it costs a registration here.

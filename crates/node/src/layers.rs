@@ -15,9 +15,6 @@ impl ShardLoop {
     pub(crate) fn introduce(&mut self, conn: ConnId) {
         let Some(link) = self.links.get_mut(conn) else { return };
         let Some(introduction) = link.stream.introduction() else { return };
-        if let Some(peer) = link.lobby_peer() {
-            learn(peer, &introduction);
-        }
         if let Some(peer) = self.shard.peer_mut(conn) {
             learn(peer, &introduction);
         }

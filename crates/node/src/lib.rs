@@ -27,6 +27,7 @@ mod node;
 mod polled;
 mod pool;
 mod shard_loop;
+mod table;
 mod tap;
 mod tape;
 mod upstairs;

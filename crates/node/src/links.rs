@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use hexmq_broker::{
-    Answer, Batch, CloseReason, Condition, ConnId, Event, Fetch, HandedUp, HoldId, Partial, Question, Record,
-    Refusal, SessionKey, ShardId, Sink,
+    Answer, Batch, CloseReason, Condition, ConnId, Event, Fetch, HandedUp, HoldId, Partial, Peer, Question,
+    Record, Refusal, SessionKey, ShardId, Sink,
 };
 use hexmq_session::{Mono, Now};
 use hexmq_wire::Connect;
@@ -23,6 +23,7 @@ use crate::link::{Flushed, Link, deserves_goodbye};
 use crate::lobby;
 use crate::mailbox::{Mailbox, Newcomer};
 use crate::pool::Pool;
+use crate::table::Table;
 use crate::tap::{Notice, Tap};
 use crate::upstairs::Upstairs;
 use crate::witness::Witness;
@@ -37,7 +38,7 @@ pub(crate) const LINGER_MS: u64 = 5_000;
 pub(crate) struct Links {
     pub(crate) me: ShardId,
     pub(crate) now: Now,
-    table: Vec<Option<Link>>,
+    table: Table,
     /// To be written at the end of the turn.
     pub(crate) dirty: Vec<ConnId>,
     /// To be read in the next round.
@@ -97,7 +98,7 @@ impl Links {
         Links {
             me,
             now,
-            table: Vec::new(),
+            table: Table::default(),
             dirty: Vec::new(),
             ready: Vec::new(),
             watched: Vec::new(),
@@ -129,47 +130,39 @@ impl Links {
 
     #[inline]
     pub(crate) fn get(&self, conn: ConnId) -> Option<&Link> {
-        self.table.get(conn.slot as usize)?.as_ref().filter(|link| link.conn == conn)
+        self.table.get(conn)
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Link> {
-        self.table.get_mut(conn.slot as usize)?.as_mut().filter(|link| link.conn == conn)
+        self.table.get_mut(conn)
     }
 
     /// What is in a slot, whoever it is.
     #[inline]
-    pub(crate) fn at(&self, slot: usize) -> Option<&Link> {
-        self.table.get(slot)?.as_ref()
+    pub(crate) fn at(&self, slot: u32) -> Option<&Link> {
+        self.table.at(slot)
     }
 
     /// One of them, and where it is registered.
     pub(crate) fn one_mut(&mut self, conn: ConnId) -> (Option<&mut Link>, &Registry) {
-        let link = self.table.get_mut(conn.slot as usize).and_then(Option::as_mut);
-        (link.filter(|link| link.conn == conn), &self.outside.registry)
+        (self.table.get_mut(conn), &self.outside.registry)
     }
 
     /// All whose descriptors are open between two turns, and where they are registered.
     pub(crate) fn all_mut(&mut self) -> (impl Iterator<Item = &mut Link>, &Registry) {
         let lingering = self.lingering.iter_mut().map(|(link, _)| link);
-        (self.table.iter_mut().flatten().chain(lingering), &self.outside.registry)
+        (self.table.iter_mut().chain(lingering), &self.outside.registry)
     }
 
     /// Puts a connection in the table. Its descriptor is registered by then.
     pub(crate) fn insert(&mut self, link: Link) {
-        let slot = link.conn.slot as usize;
-        if self.table.len() <= slot {
-            self.table.resize_with(slot + 1, || None);
-        }
-        if let Some(place) = self.table.get_mut(slot) {
-            *place = Some(link);
-        }
+        self.table.insert(link);
     }
 
     /// Takes a connection out of the table.
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Link> {
-        let place = self.table.get_mut(conn.slot as usize)?;
-        if place.as_ref()?.conn == conn { place.take() } else { None }
+        self.table.remove(conn)
     }
 
     /// Marks a connection to be read in the next round.
@@ -298,8 +291,8 @@ impl Links {
     }
 
     /// Takes over a connection that is leaving this shard's poll for another's.
-    pub(crate) fn hand_over(&mut self, home: ShardId, mut link: Link, bytes: Vec<u8>) {
-        let Some(peer) = link.leave_lobby() else { return };
+    pub(crate) fn hand_over(&mut self, home: ShardId, mut link: Link, peer: Option<Peer>, bytes: Vec<u8>) {
+        let Some(peer) = peer else { return };
         let tape = link.take_tape();
         if link.flags.registered {
             // If this fails the descriptor is unknown to the poll, which is what is wanted.
@@ -347,8 +340,7 @@ impl Links {
 impl Sink for Links {
     #[inline]
     fn output(&mut self, conn: ConnId) -> &mut Vec<u8> {
-        let link = self.table.get_mut(conn.slot as usize).and_then(Option::as_mut);
-        let Some(link) = link.filter(|link| link.conn == conn) else {
+        let Some(link) = self.table.get_mut(conn) else {
             self.void.clear();
             return &mut self.void;
         };
@@ -422,10 +414,7 @@ impl Sink for Links {
     }
 
     fn gate(&mut self, conn: ConnId) {
-        let Some(link) = self.table.get_mut(conn.slot as usize).and_then(Option::as_mut) else { return };
-        if link.conn == conn
-            && let Some(commits) = &mut self.commits
-        {
+        if let (Some(link), Some(commits)) = (self.table.get_mut(conn), &mut self.commits) {
             link.flags.gated = true;
             commits.gate(conn);
         }

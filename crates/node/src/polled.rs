@@ -26,7 +26,7 @@ impl Links {
     /// The connection of a token, if it is still here.
     #[inline]
     pub(crate) fn conn_of(&self, token: Token) -> Option<ConnId> {
-        let link = self.at(token.0 & 0xFFFF_FFFF)?;
+        let link = self.at(token.0 as u32)?;
         (link.conn.generation as u16 == (token.0 >> 32) as u16).then_some(link.conn)
     }
 

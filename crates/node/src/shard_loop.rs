@@ -11,14 +11,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hexmq_broker::{Condition, ConnId, Flow, Lost, Peer, Shard, ShardId};
+use hexmq_broker::{Condition, ConnId, Flow, Lost, Shard, ShardId};
 use hexmq_session::{Mono, Now};
 use hexmq_wire::{Fed, Frame, FrameError, Framer};
 use mio::event::Event;
 use mio::{Registry, Waker};
 
 use crate::gate::Gate;
-use crate::link::Link;
 use crate::links::Links;
 use crate::lobby;
 use crate::mailbox::Mailbox;
@@ -282,12 +281,11 @@ impl ShardLoop {
         let mut foreseen = 0_usize;
         let fed = framer.feed(input, |frame: Frame<'_>| {
             framed += frame.bytes.len();
-            if !greeted && links.get(conn).is_some_and(Link::in_lobby) {
+            if !greeted && links.get(conn).is_some_and(|link| link.flags.lobby) {
                 let home = lobby::home_of(frame, shards, seed, &*links.outside().authority).unwrap_or(me);
                 if home != me {
                     return ControlFlow::Break(Stop::Move(home, frame.bytes.to_vec()));
                 }
-                links.get_mut(conn).and_then(Link::leave_lobby);
             }
             foreseen = foreseen.saturating_sub(1);
             if foreseen == 0 {
@@ -329,8 +327,8 @@ impl ShardLoop {
             Stop::Move(home, mut bytes) => {
                 bytes.extend_from_slice(rest);
                 if let Some(link) = self.links.remove(conn) {
-                    self.shard.handed_over(conn);
-                    self.links.hand_over(home, link, bytes);
+                    let peer = self.shard.handed_over(conn);
+                    self.links.hand_over(home, link, peer, bytes);
                 }
             }
         }
@@ -459,10 +457,5 @@ impl ShardLoop {
         }
         self.shard.stop(self.links.now, &mut self.links);
         self.stopping = Some(self.links.now.mono.plus_ms(STOP_MS));
-    }
-
-    /// A peer's description for the core.
-    pub(crate) fn peer(address: String, loopback: bool, listener: u16) -> Peer {
-        Peer { address: address.into_boxed_str(), loopback, listener, secure: false }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use hexmq_broker::{Caller, Event, Level, ShardId};
+use hexmq_broker::{Address, Caller, Event, Level, ShardId};
 use hexmq_transport::LayerError;
 
 use crate::tape::Tape;
@@ -54,7 +54,7 @@ pub enum Notice<'a> {
     /// TLS or WebSocket did not come about on a connection, or broke.
     LayerFailed {
         /// Where from.
-        peer: &'a str,
+        peer: &'a Address,
         /// Why.
         error: &'a LayerError,
     },

@@ -139,12 +139,11 @@ impl Shard {
     }
 
     /// The connection's session lives on another shard: its driver takes it there, where it is
-    /// opened again. Nothing has been said on it yet, and nothing is told.
-    pub fn handed_over(&mut self, conn: ConnId) {
-        if self.residents.connections.get(conn.slot, conn.generation).is_some() {
-            self.residents.connections.remove(conn.slot);
-            self.residents.census.connections_opened -= 1;
-        }
+    /// opened again as what is returned. Nothing has been said on it yet, and nothing is told.
+    pub fn handed_over(&mut self, conn: ConnId) -> Option<Peer> {
+        self.residents.connections.get(conn.slot, conn.generation)?;
+        self.residents.census.connections_opened -= 1;
+        self.residents.connections.remove(conn.slot).map(|connection| connection.peer)
     }
 
     /// The largest packet to take from this connection, in bytes.

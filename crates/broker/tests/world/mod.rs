@@ -90,7 +90,7 @@ impl Bench {
 
     /// A connection that has not sent anything.
     pub(crate) fn open(&mut self) -> ConnId {
-        let peer = Peer { address: "test".into(), loopback: true, listener: 0, secure: false };
+        let peer = Peer { address: "192.0.2.7:5".into(), loopback: true, listener: 0, secure: false };
         let conn = self.shard.open(peer, self.now);
         let outputs = self.world.outputs.len().max(conn.slot as usize + 1);
         self.world.outputs.resize_with(outputs, Vec::new);

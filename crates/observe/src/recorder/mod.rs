@@ -164,7 +164,7 @@ impl Recorder {
     pub fn refused(&self, refused: &Refused<'_>) {
         let rejection = Arc::new(Rejection {
             at_ms: now_ns() / 1_000_000,
-            peer: refused.peer.address.clone(),
+            peer: refused.peer.address.to_string().into(),
             listener: self.listener(refused.peer.listener).into(),
             secure: refused.peer.secure,
             client_id: refused.client_identifier.map(Into::into),

@@ -33,7 +33,7 @@ impl Recorder {
         }
         let connection = Arc::new(Connection {
             number: self.next_connection(),
-            peer: caller.peer.address.clone(),
+            peer: caller.peer.address.to_string().into(),
             listener: caller.peer.listener,
             client_id: OnceLock::new(),
             version: OnceLock::new(),
@@ -74,7 +74,7 @@ impl Recorder {
             }
             let connection = Arc::new(Connection {
                 number: self.next_connection(),
-                peer: refused.peer.address.clone(),
+                peer: refused.peer.address.to_string().into(),
                 listener: refused.peer.listener,
                 client_id: refused.client_identifier.map_or_else(OnceLock::new, known),
                 version: OnceLock::new(),
@@ -98,7 +98,8 @@ fn known(id: &str) -> OnceLock<Box<str>> {
 fn is_of(connection: &Connection, refused: &Refused<'_>) -> bool {
     let known = connection.client_id.get().map(|id| &**id);
     let same_client = known.is_some() && known == refused.client_identifier;
-    connection.peer == refused.peer.address && (same_client || !connection.peer.starts_with("unix:"))
+    let same_address = *connection.peer == *refused.peer.address.to_string();
+    same_address && (same_client || !connection.peer.starts_with("unix:"))
 }
 
 impl Track {

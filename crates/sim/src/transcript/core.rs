@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hexmq_broker::{Flow, Lost, Peer, Shard, ShardId, Shared, claim, home};
+use hexmq_broker::{Address, Flow, Lost, Peer, Shard, ShardId, Shared, claim, home};
 use hexmq_notation::{Departure, Origin};
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{ControlPacket, Frame, Leniency, NoTrace, Version, decode};
@@ -201,8 +201,8 @@ impl Stage for Core {
         self.opened += 1;
         let loopback = origin == Origin::Loopback;
         let host = if loopback { "127.0.0.1" } else { "192.0.2.1" };
-        let peer =
-            Peer { address: format!("{host}:{}", self.opened).into(), loopback, listener: 0, secure: false };
+        let address = Address::from(&*format!("{host}:{}", self.opened));
+        let peer = Peer { address, loopback, listener: 0, secure: false };
         // Connections are accepted by the shards in turn.
         let shard = usize::from(self.opened) % self.shards.len();
         let conn = self.shards[shard].open(peer.clone(), self.now);

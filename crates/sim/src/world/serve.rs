@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use hexmq_broker::{CloseReason, Condition, ConnId, Flow, Lost, Peer, Shard, home};
+use hexmq_broker::{Address, CloseReason, Condition, ConnId, Flow, Lost, Peer, Shard, home};
 use hexmq_session::Now;
 use hexmq_wire::{ControlPacket, Frame, Framer, Leniency, NoTrace, PacketType, Version, decode};
 
@@ -265,8 +265,8 @@ impl World {
     }
 
     fn accept(&mut self, wire: usize, at: usize, bytes: Vec<u8>, lobby: bool) {
-        let peer =
-            Peer { address: format!("wire {wire}").into(), loopback: true, listener: 0, secure: false };
+        let address = Address::Other(Box::new(format!("wire {wire}").into()));
+        let peer = Peer { address, loopback: true, listener: 0, secure: false };
         let now = self.now;
         let conn = self.hosts[at].shard.open(peer, now);
         let mut link = Link::new(wire, self.hosts[at].shard.maximum_packet_size(), lobby);

@@ -62,7 +62,7 @@ impl Tap for CloudTap {
 fn tell(cloud: &Cloud, event: &Event<'_>) {
     let Some((number, device)) = device_of(event) else { return };
     match event {
-        Event::Connected { peer, .. } => cloud.connected(number, device, &peer.address),
+        Event::Connected { peer, .. } => cloud.connected(number, device, &peer.address.to_string()),
         Event::Disconnected { reason, .. } => cloud.disconnected(number, device, reason.name()),
         Event::ViolationSurvived { fault, .. } => {
             cloud.noticed(number, device, fault.code.name(), event.to_string());
