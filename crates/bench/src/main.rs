@@ -2,6 +2,7 @@
 
 mod capture;
 mod disk;
+mod million;
 mod recorder;
 mod relay;
 
@@ -34,6 +35,9 @@ enum Command {
     /// Reads one capture and prints what it took; for `capture`.
     #[command(hide = true)]
     CaptureRead(capture::ReadArgs),
+    /// Puts a million connected clients into the core, without sockets: their memory, computed and measured, and
+    /// what messages to them and their Keep Alive cost.
+    Million(million::Args),
     /// What the flight recorder of a server costs.
     Recorder(recorder::Recorder),
 }
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Command::Disk(args) => disk::run(&args),
         Command::Capture(args) => capture::run(&args),
         Command::CaptureRead(args) => capture::read(&args),
+        Command::Million(args) => million::run(&args),
         Command::Recorder(recorder) => recorder.run().map(|table| print!("{table}")),
     };
     match outcome {

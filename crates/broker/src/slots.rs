@@ -25,6 +25,9 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
+    /// What a value takes in the table.
+    pub(crate) const PLACE_BYTES: usize = size_of::<Place<T>>();
+
     /// Puts a value into a free place: its slot and generation.
     pub(crate) fn insert(&mut self, value: T) -> (u32, u32) {
         self.len += 1;

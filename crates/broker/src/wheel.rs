@@ -46,6 +46,9 @@ struct Timer<T> {
 }
 
 impl<T: Copy> Wheel<T> {
+    /// What a timer takes in its slot.
+    pub(crate) const TIMER_BYTES: usize = size_of::<Timer<T>>();
+
     /// An empty wheel that starts at `now`.
     pub fn new(now: Mono) -> Wheel<T> {
         let level = || Level { occupied: 0, slots: std::array::from_fn(|_| Vec::new()) };

@@ -35,6 +35,7 @@ mod witness;
 
 pub use authority::{Authority, Decision};
 pub use clock::Clock;
+pub use link::LINK_BYTES;
 pub use meter::Placement;
 pub use node::{Counted, Handle, Node, OpenStore, Setup, StoreSetup};
 pub use tap::{Notice, Tap};

@@ -20,6 +20,9 @@ pub(crate) struct Link {
     pub(crate) flags: Flags,
 }
 
+/// Bytes of an idle connection's place in the table of its shard's sockets.
+pub const LINK_BYTES: usize = size_of::<Option<Link>>();
+
 /// Bytes on their way to a peer.
 #[derive(Default)]
 pub(crate) struct Outbox {

@@ -14,6 +14,7 @@ mod publish;
 mod receive;
 mod restore;
 mod route;
+mod sizes;
 mod subscribe;
 mod sys;
 mod timers;
