@@ -1,27 +1,25 @@
 //! Connections from more ports than one address has.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
 
 use mio::net::TcpStream;
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-/// Last numbers of the addresses of this machine that clients come from when its first one has no port left.
-const SOURCES: RangeInclusive<u8> = 2..=32;
+/// So many clients come from one address of this machine. It has some 28,000 ports to connect from, and the kernel
+/// searches long for a free one when half of them are taken.
+const CLIENTS_PER_ADDRESS: usize = 8_000;
+/// Such addresses, 127.0.0.1 and its neighbours.
+const ADDRESSES_MAX: usize = 250;
 
-/// Connects; from other addresses of this machine when one has no port left.
-pub(super) fn dial(address: SocketAddr) -> io::Result<TcpStream> {
-    let dialled = TcpStream::connect(address);
-    let is_loopback = address.is_ipv4() && address.ip().is_loopback();
-    match dialled {
-        Err(error) if error.kind() == ErrorKind::AddrNotAvailable && is_loopback => SOURCES
-            .map(|last| dial_from(Ipv4Addr::new(127, 0, 0, last), address))
-            .find(Result::is_ok)
-            .unwrap_or(Err(error)),
-        dialled => dialled,
+/// Connects a client with this number.
+pub(super) fn dial(client: usize, address: SocketAddr) -> io::Result<TcpStream> {
+    let neighbour = client / CLIENTS_PER_ADDRESS % ADDRESSES_MAX;
+    if neighbour == 0 || !address.is_ipv4() || !address.ip().is_loopback() {
+        return TcpStream::connect(address);
     }
+    dial_from(Ipv4Addr::new(127, 0, 0, 1 + neighbour as u8), address)
 }
 
 fn dial_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<TcpStream> {
@@ -41,11 +39,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_may_come_from_another_address_of_this_machine() {
+    fn many_clients_come_from_several_addresses() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = dial_from(Ipv4Addr::new(127, 0, 0, 2), listener.local_addr().unwrap()).unwrap();
-        let (_, peer) = listener.accept().unwrap();
-        assert_eq!(peer.ip(), Ipv4Addr::new(127, 0, 0, 2));
-        assert_eq!(client.local_addr().unwrap(), peer);
+        for (number, last) in [(0, 1), (7_999, 1), (8_000, 2), (19_999, 3)] {
+            let client = dial(number, listener.local_addr().unwrap()).unwrap();
+            let (_, peer) = listener.accept().unwrap();
+            assert_eq!(peer.ip(), Ipv4Addr::new(127, 0, 0, last));
+            assert_eq!(client.local_addr().unwrap(), peer);
+        }
     }
 }

@@ -275,7 +275,7 @@ impl Fleet {
     }
 
     fn dial(&self, client: usize) -> io::Result<Link> {
-        let mut socket = dial(self.address)?;
+        let mut socket = dial(client, self.address)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(client), interest)?;
         Ok(Link { socket, framer: Framer::new(REMAINING_LENGTH_MAX), is_open: false, is_reading: true })
