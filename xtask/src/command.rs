@@ -17,7 +17,11 @@ pub(crate) fn command(program: impl AsRef<Path>) -> Command {
 
 /// The cargo that runs us.
 pub(crate) fn cargo() -> Command {
-    command(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    let mut cargo = command(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    // It told us where our own package is. Build scripts of others that look at this would run again, and all that
+    // rests on them be built anew, whenever a build by hand comes between.
+    cargo.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
+    cargo
 }
 
 /// Whether the command starts and succeeds, with its output thrown away.
