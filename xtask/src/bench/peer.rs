@@ -93,7 +93,7 @@ impl Rumqttd {
              max_segment_size = 104857600\nmax_segment_count = 10\n\
              [v4.1]\nname = \"v4-1\"\nlisten = \"{address}\"\nnext_connection_delay_ms = 1\n\
              [v4.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 1048576\n\
-             max_inflight_count = 1000\ndynamic_filters = true\n"
+             max_inflight_count = 100\ndynamic_filters = true\n"
         );
         fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
         let child = command("rumqttd")
