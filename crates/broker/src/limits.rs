@@ -68,7 +68,7 @@ impl Default for Limits {
             maximum_packet_size: 16 << 20,
             receive_maximum: 1024,
             topic_alias_maximum: 64,
-            in_flight_per_session: 256,
+            in_flight_per_session: 2048,
             session_queue_messages: 10_000,
             session_queue_bytes: 64 << 20,
             queue_memory_bytes: 64 << 20,
