@@ -7,7 +7,11 @@ use hexmq_wire::{
 
 use super::fleet::Outbox;
 
-/// Sends a CONNECT without Keep Alive.
+/// Longer than any run, so that nobody has to send a PINGREQ; but there is one, as clients have: rumqttd refuses
+/// those without.
+const KEEP_ALIVE_S: u16 = 3600;
+
+/// Sends a CONNECT.
 pub(super) fn send_connect(
     out: &mut Outbox,
     client: usize,
@@ -18,7 +22,7 @@ pub(super) fn send_connect(
     let connect = Connect {
         version,
         clean_start,
-        keep_alive_s: 0,
+        keep_alive_s: KEEP_ALIVE_S,
         client_identifier: identifier,
         will: None,
         user_name: None,
