@@ -11,7 +11,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use hexmq_broker::store::{Index, NewEntry};
+use hexmq_broker::store::{Foreseen, Index, NewEntry};
 use hexmq_broker::{Namespace, SessionRef, ShardId};
 use hexmq_topic::{SubscriptionFilter, TopicName};
 use hexmq_wire::{Delivery, Frame, QoS, SubscriptionOptions, Version};
@@ -83,17 +83,18 @@ fn walk(devices: u32, stretches: u32, ahead: usize) {
         index.subscribe(Namespace::PLAIN, SubscriptionFilter::parse(&filter).expect("a filter"), entry);
     }
     let mut found = 0_u64;
+    let mut foreseen = Foreseen::default();
     let ns = undisturbed(stretches, |numbers| {
         let topics: Vec<String> = numbers.map(|number| topic(device(number, devices))).collect();
         let begin = Instant::now();
         for together in topics.chunks(ahead) {
             let bytes: Vec<&[u8]> = together.iter().map(|topic| topic.as_bytes()).collect();
             if ahead > 1 {
-                index.look_ahead(Namespace::PLAIN, &bytes);
+                index.look_ahead(Namespace::PLAIN, &bytes, &mut foreseen);
             }
             for topic in together {
                 let topic = TopicName::parse(topic).expect("a topic");
-                index.matches(Namespace::PLAIN, topic, &mut |matched| {
+                index.matches_foreseen(Namespace::PLAIN, topic, &foreseen, &mut |matched| {
                     black_box(&matched);
                     found += 1;
                 });

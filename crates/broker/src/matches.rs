@@ -11,7 +11,7 @@ use hashbrown::hash_table::Entry as Place;
 use hexmq_topic::TopicName;
 use hexmq_wire::QoS;
 
-use crate::index::{Entry, Index, Match, Member};
+use crate::index::{Entry, Foreseen, Index, Match, Member};
 use crate::room::Readiness;
 use crate::{Namespace, SessionRef, ShardId};
 
@@ -51,6 +51,8 @@ pub(crate) struct MatchCache {
     turn: usize,
     /// Scratch: the subscriptions of this shard that a walk has found.
     found: Vec<Entry>,
+    /// Answers of the index for topics that are about to come.
+    pub(crate) foreseen: Foreseen,
 }
 
 /// What a connection published to last.
@@ -144,6 +146,7 @@ impl MatchCache {
             seen: vec![0; SEEN].into_boxed_slice(),
             turn: 0,
             found: Vec::new(),
+            foreseen: Foreseen::default(),
         }
     }
 
@@ -159,7 +162,7 @@ impl MatchCache {
         };
         if matches.generation != index.generation() {
             self.turn = self.turn.wrapping_add(1);
-            matches.learn(index, self.shard, self.turn, &mut self.found);
+            matches.learn(index, &self.foreseen, self.shard, self.turn, &mut self.found);
         }
         matches
     }
@@ -274,7 +277,14 @@ impl Matches {
         self.receivers.is_empty() && self.shards.is_empty() && self.groups.is_empty()
     }
 
-    fn learn(&mut self, index: &Index, shard: ShardId, turn: usize, local: &mut Vec<Entry>) {
+    fn learn(
+        &mut self,
+        index: &Index,
+        foreseen: &Foreseen,
+        shard: ShardId,
+        turn: usize,
+        local: &mut Vec<Entry>,
+    ) {
         self.receivers.clear();
         self.shards.clear();
         let turns: Vec<(u64, usize)> = self.groups.drain(..).map(|group| (group.id, group.next)).collect();
@@ -284,7 +294,7 @@ impl Matches {
         };
         local.clear();
         let (shards, groups) = (&mut self.shards, &mut self.groups);
-        self.generation = index.matches(self.namespace, topic, &mut |found| match found {
+        self.generation = index.matches_foreseen(self.namespace, topic, foreseen, &mut |found| match found {
             Match::Plain(entry) if entry.session.shard == shard => local.push(*entry),
             Match::Plain(entry) => {
                 let (shard, stored) = (entry.session.shard, entry.stored);

@@ -7,7 +7,7 @@ use hexmq_topic::{SubscriptionFilter, TopicName};
 use hexmq_wire::{QoS, RetainHandling, SubscriptionOptions};
 use proptest::prelude::*;
 
-use super::{Entry, Index, IndexCensus, Match, NewEntry, Subscribed};
+use super::{Entry, Foreseen, Index, IndexCensus, Match, NewEntry, Subscribed};
 use crate::ids::{Namespace, SessionRef, ShardId};
 
 /// What a match visited: the ShareName of the group if it is shared, and the entry.
@@ -54,11 +54,30 @@ fn found(index: &Index, namespace: Namespace, topic: &str) -> Found {
         b"/a",
         b"//a",
     ];
-    let mut foreseen = vec![topic.as_bytes(); 2];
-    foreseen.extend(strange);
-    index.look_ahead(namespace, &foreseen);
+    let mut topics = vec![topic.as_bytes(); 2];
+    topics.extend(strange);
+    let mut foreseen = Foreseen::default();
+    index.look_ahead(namespace, &topics, &mut foreseen);
     let topic = TopicName::parse(topic).unwrap();
-    let generation = index.matches(namespace, topic, &mut |matched| match matched {
+    let mut walked = Found::new();
+    index.matches(namespace, topic, &mut |matched| collect(&mut walked, matched));
+    let generation =
+        index.matches_foreseen(namespace, topic, &foreseen, &mut |matched| collect(&mut found, matched));
+    // Alone it has place for all that is found on the way.
+    index.look_ahead(namespace, &[topic.as_str().as_bytes()], &mut foreseen);
+    let mut alone = Found::new();
+    index.matches_foreseen(namespace, topic, &foreseen, &mut |matched| collect(&mut alone, matched));
+    alone.sort_by_key(|(share_name, entry)| (share_name.clone(), entry.session, entry.since));
+    walked.sort_by_key(|(share_name, entry)| (share_name.clone(), entry.session, entry.since));
+    assert_eq!(generation, index.generation());
+    found.sort_by_key(|(share_name, entry)| (share_name.clone(), entry.session, entry.since));
+    assert_eq!(found, walked, "what is foreseen is what a walk finds");
+    assert_eq!(alone, walked, "what is foreseen is what a walk finds");
+    found
+}
+
+fn collect(found: &mut Found, matched: Match<'_>) {
+    match matched {
         Match::Plain(entry) => found.push((None, *entry)),
         Match::Shared(group) => {
             assert!(!group.members.is_empty(), "a group without members is freed");
@@ -66,10 +85,39 @@ fn found(index: &Index, namespace: Namespace, topic: &str) -> Found {
                 group.members.iter().map(|member| (Some(group.share_name.to_string()), member.entry)),
             );
         }
-    });
-    assert_eq!(generation, index.generation());
-    found.sort_by_key(|(share_name, entry)| (share_name.clone(), entry.session, entry.since));
-    found
+    }
+}
+
+/// What was foreseen is forgotten with the next change of the index.
+#[test]
+fn what_was_foreseen_is_true_for_one_generation() {
+    let index = Index::new(7);
+    let subscribe = |slot, filter| {
+        let new = NewEntry {
+            session: SessionRef { shard: ShardId(0), slot, generation: 0 },
+            options: SubscriptionOptions::default(),
+            subscription_identifier: None,
+            stored: false,
+            room: None,
+        };
+        index.subscribe(Namespace::PLAIN, SubscriptionFilter::parse(filter).unwrap(), new);
+    };
+    subscribe(1, "a/b");
+    let topic = TopicName::parse("a/b").unwrap();
+    let mut foreseen = Foreseen::default();
+    index.look_ahead(Namespace::PLAIN, &[b"a/b"], &mut foreseen);
+    let count = |foreseen: &Foreseen| {
+        let mut count = 0;
+        index.matches_foreseen(Namespace::PLAIN, topic, foreseen, &mut |_| count += 1);
+        count
+    };
+    assert_eq!(count(&foreseen), 1);
+    subscribe(2, "a/+");
+    assert_eq!(count(&foreseen), 2, "younger subscriptions are found");
+    let own = SessionRef { shard: ShardId(0), slot: 1, generation: 0 };
+    index.unsubscribe(Namespace::PLAIN, SubscriptionFilter::parse("a/b").unwrap(), own);
+    assert_eq!(count(&foreseen), 1, "and ended ones are not");
+    assert_eq!(count(&Foreseen::default()), 1);
 }
 
 fn expected(model: &Model, namespace: Namespace, topic: &str) -> Found {

@@ -196,13 +196,19 @@ impl Tree {
         if node.children == 0 {
             return None;
         }
-        self.edges.find(self.hash_edge(parent, text_hash()), |id| {
+        self.find_edge(parent, text, self.hash_edge(parent, text_hash()))
+    }
+
+    /// The child in the table, by the hash of its edge.
+    #[inline]
+    pub(super) fn find_edge(&self, parent: u32, text: &[u8], hash: u64) -> Option<u32> {
+        self.edges.find(hash, |id| {
             self.nodes.get(id).is_some_and(|node| node.parent == parent) && self.is_text(id, text)
         })
     }
 
     #[inline]
-    fn is_text(&self, id: u32, text: &[u8]) -> bool {
+    pub(super) fn is_text(&self, id: u32, text: &[u8]) -> bool {
         self.nodes.get(id).is_some_and(|node| self.levels.text(node.level) == text)
     }
 

@@ -69,7 +69,7 @@ impl Tree {
         }
     }
 
-    fn visit_list(&self, head: u32, visit: &mut dyn FnMut(Match<'_>)) {
+    pub(super) fn visit_list(&self, head: u32, visit: &mut dyn FnMut(Match<'_>)) {
         let mut at = head;
         while at != NONE
             && let Some(record) = self.records.get(at)

@@ -1,5 +1,5 @@
-//! Looking ahead in what a connection sent: where most topics are new, the index reads memory for
-//! several of them at once instead of waiting for each.
+//! Looking ahead in what a connection sent: where most topics are new, the index walks for
+//! several of them at once instead of waiting for the memory of each.
 
 use hexmq_wire::{Frame, FrameStatus, PacketType, scan_frame};
 
@@ -60,7 +60,8 @@ impl Shard {
         if self.outlook_forwarded.is_new(self.cache.walks(), self.forwarded)
             && let Some(namespace) = namespace.filter(|_| found > 1)
         {
-            self.shared.index.look_ahead(namespace, topics.get(..found).unwrap_or_default());
+            let topics = topics.get(..found).unwrap_or_default();
+            self.shared.index.look_ahead(namespace, topics, &mut self.cache.foreseen);
         }
         TOGETHER
     }
@@ -85,7 +86,8 @@ impl Shard {
             }
         }
         if found > 1 {
-            self.shared.index.look_ahead(namespace, topics.get(..found).unwrap_or_default());
+            let topics = topics.get(..found).unwrap_or_default();
+            self.shared.index.look_ahead(namespace, topics, &mut self.cache.foreseen);
         }
         packets
     }
