@@ -109,6 +109,7 @@ fn pace_of_the_machine() -> Result<f64, String> {
 fn measure(case: &Case, peers: &Peers, measured: &mut Measured, failures: &mut Vec<(Subject, String)>) {
     let subjects = [
         (Subject::Relay, case.relay),
+        (Subject::AnsweringRelay, Some(case.load).filter(|_| case.has_floor)),
         (Subject::Mosquitto, peers.mosquitto.as_ref().map(|_| case.load)),
         (Subject::Rumqttd, peers.rumqttd.as_ref().map(|_| case.load).filter(|_| case.rumqttd_can)),
         (Subject::OneShard, Some(case.load)),

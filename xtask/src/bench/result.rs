@@ -17,6 +17,8 @@ pub(super) struct Row {
     key: &'static str,
     unit: &'static str,
     relay: Option<f64>,
+    /// The relay at the QoS of the load.
+    floor: Option<f64>,
     mosquitto: Option<f64>,
     rumqttd: Option<f64>,
     /// The best of mosquitto, rumqttd and what stands in for others.
@@ -38,16 +40,18 @@ pub(super) fn rows(
         let mosquitto = median(index, Subject::Mosquitto);
         let rumqttd = median(index, Subject::Rumqttd);
         let best_peer = best_peer(figure, relay, mosquitto, rumqttd);
+        let floor = median(index, Subject::AnsweringRelay).or(relay);
         Row {
             case: case.name,
             key: figure.key,
             unit: figure.unit,
             relay,
+            floor,
             mosquitto,
             rumqttd,
             best_peer,
             ours: [median(index, Subject::OneShard), median(index, Subject::TwoShards)],
-            mark: mark(figure.mark, relay, best_peer),
+            mark: mark(figure.mark, relay, floor, best_peer),
             scaled_mark: scaled(figure, pace),
         }
     })
@@ -76,7 +80,7 @@ fn scaled(figure: &Figure, pace: Option<f64>) -> Option<f64> {
     }
 }
 
-fn mark(mark: Mark, relay: Option<f64>, peer: Option<f64>) -> Option<f64> {
+fn mark(mark: Mark, relay: Option<f64>, floor: Option<f64>, peer: Option<f64>) -> Option<f64> {
     let (of_peer, of_relay) = match mark {
         Mark::AtMost(number) => return Some(number),
         Mark::Peer => return peer,
@@ -87,7 +91,7 @@ fn mark(mark: Mark, relay: Option<f64>, peer: Option<f64>) -> Option<f64> {
     let by_peer = peer.map(|peer| of_peer * peer);
     let by_relay = relay.zip(of_relay).map(|(relay, factor)| factor * relay);
     let lowest = by_peer.into_iter().chain(by_relay).min_by(f64::total_cmp)?;
-    Some(relay.map_or(lowest, |relay| lowest.max(FLOOR * relay)))
+    Some(floor.map_or(lowest, |floor| lowest.max(FLOOR * floor)))
 }
 
 impl Row {
@@ -103,7 +107,7 @@ impl Row {
 
     pub(super) fn as_json(&self) -> Value {
         let [one, two] = self.ours;
-        json!({ "case": self.case, "figure": self.key, "unit": self.unit, "relay": self.relay,
+        json!({ "case": self.case, "figure": self.key, "unit": self.unit, "relay": self.relay, "floor": self.floor,
             "mosquitto": self.mosquitto, "rumqttd": self.rumqttd, "best_peer": self.best_peer, "hexmq_1": one, "hexmq_2": two,
             "two_shards_to_one": self.ratio(), "mark": self.mark, "scaled_mark": self.scaled_mark,
             "reached": self.reached() })
@@ -120,10 +124,11 @@ pub(super) fn print(rows: &[Row], rounds: u64, peers: &str, pace: Option<f64>) {
         );
     }
     println!(
-        "\n{:<20} {:<23} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>9} {:>9} {:>6}",
+        "\n{:<20} {:<23} {:>8} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>9} {:>9} {:>6}",
         "",
         "",
         "relay",
+        "floor",
         "mosquitto",
         "rumqttd",
         "best peer",
@@ -140,10 +145,11 @@ pub(super) fn print(rows: &[Row], rounds: u64, peers: &str, pace: Option<f64>) {
             format!("{}{star}", number(row.ours[index]))
         });
         println!(
-            "{:<20} {:<23} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>9} {:>9} {:>6}",
+            "{:<20} {:<23} {:>8} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>9} {:>9} {:>6}",
             row.case,
             row.key,
             number(row.relay),
+            number(row.floor),
             number(row.mosquitto),
             number(row.rumqttd),
             number(row.best_peer),
@@ -165,14 +171,15 @@ mod tests {
 
     #[test]
     fn a_mark_is_the_lower_of_two_but_never_below_the_floor() {
-        assert_eq!(mark(Q0, Some(1.0), Some(5.0)), Some(1.6));
-        assert_eq!(mark(Q0, Some(1.0), Some(2.0)), Some(1.2));
-        assert_eq!(mark(Q0, Some(1.0), Some(1.0)), Some(1.05));
-        assert_eq!(mark(Mark::Unbatched, Some(10.0), Some(30.0)), Some(12.0));
+        assert_eq!(mark(Q0, Some(1.0), Some(1.0), Some(5.0)), Some(1.6));
+        assert_eq!(mark(Q0, Some(1.0), Some(1.0), Some(2.0)), Some(1.2));
+        assert_eq!(mark(Q0, Some(1.0), Some(1.0), Some(1.0)), Some(1.05));
+        assert_eq!(mark(Mark::Unbatched, Some(10.0), Some(10.0), Some(30.0)), Some(12.0));
         let acknowledged = Mark::Batched { relay_does_the_same: false };
-        assert_eq!(mark(acknowledged, Some(1.0), Some(5.0)), Some(3.0));
-        assert_eq!(mark(Q0, None, None), None);
-        assert_eq!(mark(Mark::AtMost(35.0), None, Some(1.0)), Some(35.0));
+        assert_eq!(mark(acknowledged, Some(1.0), Some(1.0), Some(5.0)), Some(3.0));
+        assert_eq!(mark(acknowledged, Some(1.0), Some(4.0), Some(5.0)), Some(4.2), "its own floor counts");
+        assert_eq!(mark(Q0, None, None, None), None);
+        assert_eq!(mark(Mark::AtMost(35.0), None, None, Some(1.0)), Some(35.0));
     }
 
     #[test]
@@ -181,7 +188,7 @@ mod tests {
         let measured = |_, subject| match subject {
             Subject::Relay => Some(0.47 * 3.0),
             Subject::Mosquitto => Some(9.0),
-            Subject::Rumqttd => None,
+            Subject::Rumqttd | Subject::AnsweringRelay => None,
             Subject::OneShard => Some(1.0),
             Subject::TwoShards => Some(3.0),
         };

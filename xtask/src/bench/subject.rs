@@ -14,6 +14,8 @@ use crate::server::Server;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     Relay,
+    /// The relay at the QoS of the load.
+    AnsweringRelay,
     Mosquitto,
     Rumqttd,
     OneShard,
@@ -24,6 +26,7 @@ impl Subject {
     pub(super) fn name(self) -> &'static str {
         match self {
             Subject::Relay => "relay",
+            Subject::AnsweringRelay => "floor",
             Subject::Mosquitto => "mosquitto",
             Subject::Rumqttd => "rumqttd",
             Subject::OneShard => "hexmq_1",
@@ -46,7 +49,7 @@ impl Subject {
             return load(Profile::Release, &server.address, server.pid(), flags);
         }
         let mut server = match self {
-            Subject::Relay => relay()?,
+            Subject::Relay | Subject::AnsweringRelay => relay()?,
             Subject::OneShard => serve(Profile::Release, 1)?,
             _ => serve(Profile::Release, 2)?,
         };
