@@ -9,7 +9,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hexmq_broker::ShardId;
 use hexmq_session::{Mono, Now};
@@ -17,7 +17,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clock::Clock;
 use crate::gate::Gate;
-use crate::meter::{Meter, Placement, Window, halves, is_calm, is_overloaded};
+use crate::meter::{Meter, Patience, Placement, Trial, Window, Work, halves, is_calm, is_overloaded};
 use crate::polled::shard_of;
 use crate::shard_loop::ShardLoop;
 use crate::tap::Notice;
@@ -42,6 +42,11 @@ pub(crate) struct Hand {
     hands: Arc<Hands>,
     clock: Clock,
     meter: Meter,
+    /// A hand that was given work, and whether that was worth it is not known yet.
+    trial: Option<Trial>,
+    patience: Patience,
+    /// What this hand has done in all when it began to have too much to do, and when that was.
+    overloaded_since: Option<(Work, Instant)>,
 }
 
 /// What the hands of a server know of each other.
@@ -63,6 +68,11 @@ struct Tray {
     /// Thousandths of the time it was busy, and when that was measured.
     load: AtomicU32,
     measured_ms: AtomicU64,
+    /// What it has done in all: Control Packets, and microseconds it was busy.
+    packets: AtomicU64,
+    busy_us: AtomicU64,
+    /// The hand that wants back what it gave this one, counted from one.
+    recalled_by: AtomicUsize,
 }
 
 impl Hands {
@@ -119,7 +129,21 @@ impl Tray {
             shards: AtomicUsize::new(0),
             load: AtomicU32::new(0),
             measured_ms: AtomicU64::new(0),
+            packets: AtomicU64::new(0),
+            busy_us: AtomicU64::new(0),
+            recalled_by: AtomicUsize::new(0),
         })
+    }
+
+    fn note(&self, window: Window, packets: u64, now: Mono) {
+        self.load.store(window.load, SeqCst);
+        self.measured_ms.store(now.as_ms(), SeqCst);
+        self.packets.fetch_add(packets, SeqCst);
+        self.busy_us.fetch_add(window.busy_us, SeqCst);
+    }
+
+    fn done(&self) -> Work {
+        Work { packets: self.packets.load(SeqCst), busy_us: self.busy_us.load(SeqCst) }
     }
 }
 
@@ -127,8 +151,21 @@ impl Hand {
     /// A hand that holds nothing yet.
     pub(crate) fn new(number: usize, poll: Poll, gates: Vec<Gate>, hands: Arc<Hands>, clock: Clock) -> Hand {
         let places = vec![usize::MAX; hands.left.load(SeqCst)].into();
-        let (shards, meter) = (Vec::new(), Meter::new());
-        Hand { number, poll, shards, places, gates, gates_open: false, next_host: 0, hands, clock, meter }
+        Hand {
+            number,
+            poll,
+            shards: Vec::new(),
+            places,
+            gates,
+            gates_open: false,
+            next_host: 0,
+            hands,
+            clock,
+            meter: Meter::new(),
+            trial: None,
+            patience: Patience::default(),
+            overloaded_since: None,
+        }
     }
 
     /// Takes up a shard.
@@ -301,24 +338,50 @@ impl Hand {
             return;
         }
         let Some(window) = self.meter.window() else { return };
-        if let Some(tray) = self.hands.trays.get(self.number) {
-            tray.load.store(window.load, SeqCst);
-            tray.measured_ms.store(self.clock.now().mono.as_ms(), SeqCst);
+        let packets = self.shards.iter_mut().map(ShardLoop::take_packets).sum();
+        let hands = Arc::clone(&self.hands);
+        let Some(tray) = hands.trays.get(self.number) else { return };
+        tray.note(window, packets, self.clock.now().mono);
+        self.end_trial(tray.done());
+        if self.shards.len() > 1 && is_overloaded(&mut self.meter, window) && self.patience.is_over() {
+            self.spread(tray.done());
         }
-        if self.shards.len() > 1 && is_overloaded(&mut self.meter, window) {
-            self.spread();
+        if !self.meter.is_loaded() {
+            self.overloaded_since = None;
+        } else if self.overloaded_since.is_none() {
+            self.overloaded_since = Some((tray.done(), Instant::now()));
         }
-        self.gather_up(window);
+        match tray.recalled_by.swap(0, SeqCst).checked_sub(1) {
+            Some(giver) => self.give(giver, |_| true),
+            None => self.gather_up(window),
+        }
         self.shards.iter_mut().for_each(|shard| shard.spent_ns = 0);
     }
 
-    /// Lays down about half of the work for a hand that has none.
-    fn spread(&mut self) {
+    /// Lays down about half of the work for a hand that has none, to see whether that is worth it.
+    fn spread(&mut self, done: Work) {
         let free = |tray: &Tray| tray.shards.compare_exchange(0, 1, SeqCst, SeqCst).is_ok();
         let Some(to) = self.hands.trays.iter().position(free) else { return };
         let spent: Vec<u64> = self.shards.iter().map(|shard| shard.spent_ns).collect();
         let goes = halves(&spent);
         self.give(to, |place| goes.get(place).copied().unwrap_or(false));
+        let theirs = self.hands.trays.get(to).map_or(Work::default(), Tray::done);
+        self.trial = self
+            .overloaded_since
+            .take()
+            .map(|(before, since)| Trial::begin(to, (done.since(before), since.elapsed()), done.and(theirs)));
+    }
+
+    /// What was given for nothing is taken back.
+    fn end_trial(&mut self, done: Work) {
+        let Some(trial) = &self.trial else { return };
+        let Some(tray) = self.hands.trays.get(trial.hand) else { return };
+        let Some(was_worth_it) = trial.judge(done.and(tray.done())) else { return };
+        self.patience.learn(was_worth_it);
+        if !was_worth_it {
+            tray.recalled_by.store(self.number + 1, SeqCst);
+        }
+        self.trial = None;
     }
 
     /// Brings everything to an earlier hand if the two together have little to do, and have had for a while.

@@ -30,11 +30,106 @@ const STALE_MS: u64 = 1_000;
 /// Turns between two moves of [`Placement::Restless`].
 const WANDER_TURNS: u32 = 16;
 
+/// A hand that was given work is judged after so long,
+const TRIAL: Duration = Duration::from_secs(1);
+/// and is worth it if two hands do so many hundredths of the work of one,
+const MORE_WORK: u128 = 110;
+/// or need no more than so many hundredths of its time for each piece.
+const DEARER: u128 = 115;
+/// If it was not worth it, there is no other trial for so long; each time twice as long,
+const PATIENCE: Duration = Duration::from_secs(10);
+/// up to this.
+const PATIENCE_MAX: Duration = Duration::from_secs(320);
+
 /// What a window has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     /// Thousandths of the time the hand was busy.
     pub(crate) load: u32,
+    /// Microseconds it was busy.
+    pub(crate) busy_us: u64,
+}
+
+/// Work done, and what it took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// Control Packets.
+    pub(crate) packets: u64,
+    /// Microseconds that hands were busy.
+    pub(crate) busy_us: u64,
+}
+
+/// Whether a second hand is worth what it costs, found out by trying.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    /// The hand that was given work.
+    pub(crate) hand: usize,
+    began: Instant,
+    /// What one hand did, and in what time.
+    before: (Work, Duration),
+    /// What both had done in all when it began.
+    done: Work,
+}
+
+/// When there may be another trial.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    until: Option<Instant>,
+    last: Duration,
+}
+
+impl Trial {
+    pub(crate) fn begin(hand: usize, before: (Work, Duration), done: Work) -> Trial {
+        Trial { hand, began: Instant::now(), before, done }
+    }
+
+    /// After a while: whether it was worth it, by what both have done in all by now.
+    pub(crate) fn judge(&self, done: Work) -> Option<bool> {
+        let passed = self.began.elapsed();
+        (passed >= TRIAL).then(|| is_worth_it(self.before, (done.since(self.done), passed)))
+    }
+}
+
+impl Patience {
+    /// Whether a trial may begin.
+    pub(crate) fn is_over(&self) -> bool {
+        self.until.is_none_or(|until| until <= Instant::now())
+    }
+
+    /// A trial has come to its end.
+    pub(crate) fn learn(&mut self, was_worth_it: bool) {
+        self.last = match was_worth_it {
+            true => Duration::ZERO,
+            false => (self.last * 2).clamp(PATIENCE, PATIENCE_MAX),
+        };
+        self.until = Some(Instant::now() + self.last);
+    }
+}
+
+impl Work {
+    /// What was done since it was so much.
+    pub(crate) fn since(self, earlier: Work) -> Work {
+        Work {
+            packets: self.packets.saturating_sub(earlier.packets),
+            busy_us: self.busy_us.saturating_sub(earlier.busy_us),
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn and(self, other: Work) -> Work {
+        Work { packets: self.packets + other.packets, busy_us: self.busy_us + other.busy_us }
+    }
+}
+
+/// Two hands are worth it if they get more done than one, or if it costs little.
+fn is_worth_it(before: (Work, Duration), after: (Work, Duration)) -> bool {
+    let [(one, one_time), (two, two_time)] =
+        [before, after].map(|(work, time)| (work, time.as_micros().max(1)));
+    let [one_packets, two_packets] = [one, two].map(|work| u128::from(work.packets));
+    let does_more = two_packets * one_time * 100 >= one_packets * two_time * MORE_WORK;
+    let busy = |work: Work| u128::from(work.busy_us);
+    let is_dearer = busy(two) * one_packets * 100 > busy(one) * two_packets * DEARER;
+    does_more || !is_dearer
 }
 
 /// Measures one hand.
@@ -93,10 +188,16 @@ impl Meter {
         if passed < WINDOW {
             return None;
         }
-        let load = self.busy.as_micros() * 1000 / passed.as_micros().max(1);
+        let busy = std::mem::take(&mut self.busy);
+        let load = busy.as_micros() * 1000 / passed.as_micros().max(1);
         self.began = self.rose;
-        self.busy = Duration::ZERO;
-        Some(Window { load: load.min(1000) as u32 })
+        let busy_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX);
+        Some(Window { load: load.min(1000) as u32, busy_us })
+    }
+
+    /// Whether the last window showed too much to do.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.overloaded > 0
     }
 
     pub(crate) fn is_time_to_wander(&mut self) -> bool {
@@ -196,7 +297,7 @@ mod tests {
     #[test]
     fn a_hand_is_overloaded_only_after_a_while() {
         let mut meter = Meter::new();
-        let (hot, cool) = (Window { load: 900 }, Window { load: 300 });
+        let (hot, cool) = (Window { load: 900, busy_us: 0 }, Window { load: 300, busy_us: 0 });
         for _ in 0..OVERLOADED_WINDOWS {
             assert!(!is_overloaded(&mut meter, hot));
         }
@@ -207,7 +308,7 @@ mod tests {
     #[test]
     fn two_hands_become_one_when_both_are_quiet_for_a_while() {
         let mut meter = Meter::new();
-        let window = Window { load: 200 };
+        let window = Window { load: 200, busy_us: 0 };
         for _ in 1..CALM_WINDOWS {
             assert!(!is_calm(&mut meter, window, 300, 10));
         }
@@ -219,6 +320,34 @@ mod tests {
             assert!(!is_calm(&mut meter, window, 1000, STALE_MS + 1));
         }
         assert!(is_calm(&mut meter, window, 1000, STALE_MS + 1), "who sleeps is not busy, whatever it was");
+    }
+
+    #[test]
+    fn a_second_hand_is_worth_more_work_or_little_more_time() {
+        let second = Duration::from_secs(1);
+        let work = |packets, busy_us| (Work { packets, busy_us }, second);
+        assert!(is_worth_it(work(1_000, 1_000), work(1_500, 2_000)), "half as much again gets done");
+        assert!(!is_worth_it(work(1_000, 1_000), work(1_000, 1_500)), "the same, for half as much again");
+        assert!(is_worth_it(work(1_000, 800), work(1_000, 850)), "the same, for hardly more");
+        assert!(is_worth_it(work(1_000, 800), work(0, 0)), "who has nothing to do costs nothing");
+        let half = (Work { packets: 800, busy_us: 700 }, second / 2);
+        assert!(is_worth_it(work(1_000, 1_000), half), "by time, not in all");
+    }
+
+    #[test]
+    fn a_trial_in_vain_is_repeated_later_and_later() {
+        let mut patience = Patience::default();
+        assert!(patience.is_over());
+        let waits: Vec<u64> = (0..7)
+            .map(|_| {
+                patience.learn(false);
+                assert!(!patience.is_over());
+                patience.last.as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 320]);
+        patience.learn(true);
+        assert!(patience.is_over());
     }
 
     #[test]

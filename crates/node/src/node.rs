@@ -315,6 +315,7 @@ fn assemble(
         mailboxes: Arc::clone(mailboxes),
         buffer: vec![0; READ_BYTES],
         has_events: false,
+        packets: 0,
         spent_ns: 0,
         write_timeout_ms: u64::try_from(setup.write_timeout.as_millis()).unwrap_or(u64::MAX),
         clients_max: setup.clients_max,

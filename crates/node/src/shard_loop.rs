@@ -47,6 +47,8 @@ pub(crate) struct ShardLoop {
     pub(crate) buffer: Vec<u8>,
     /// Something has happened since its last turn.
     pub(crate) has_events: bool,
+    /// Control Packets it had handled when its hand looked last.
+    pub(crate) packets: u64,
     /// Nanoseconds of its turns, as far as its hand measures them.
     pub(crate) spent_ns: u64,
     pub(crate) write_timeout_ms: u64,
@@ -124,6 +126,12 @@ impl ShardLoop {
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
         &self.links.outside().mailbox
+    }
+
+    /// Control Packets since this was asked last.
+    pub(crate) fn take_packets(&mut self) -> u64 {
+        let packets = self.shard.packets();
+        packets - std::mem::replace(&mut self.packets, packets)
     }
 
     /// Whether it has stopped, and nothing of it is left to be written.

@@ -271,6 +271,11 @@ impl Shard {
         }
     }
 
+    /// Control Packets received and sent: a measure of the work done.
+    pub fn packets(&self) -> u64 {
+        self.residents.census.packets_received + self.residents.census.packets_sent
+    }
+
     /// What is counted, as it is now.
     pub fn census(&self) -> Census {
         let residents = &self.residents;
