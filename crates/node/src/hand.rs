@@ -95,6 +95,13 @@ impl Hands {
         }
     }
 
+    /// So many shards have ended; there may be none left to count, if a hand has given up meanwhile.
+    fn end(&self, shards: usize) {
+        let fewer = |left: usize| Some(left.saturating_sub(shards));
+        // It is changed in any case.
+        let _ = self.left.fetch_update(SeqCst, SeqCst, fewer);
+    }
+
     /// A hand is no more, and its shards with it: the others end too.
     fn give_up(&self) {
         self.left.store(0, SeqCst);
@@ -215,7 +222,7 @@ impl Hand {
         if busy {
             return Some(Duration::ZERO);
         }
-        let gates = self.gates.iter().filter_map(|gate| gate.paused_until);
+        let gates = self.gates.iter().filter(|_| self.gates_open).filter_map(|gate| gate.paused_until);
         let next = self.shards.iter().filter_map(ShardLoop::next_moment).chain(gates).min();
         next.map(|moment: Mono| moment.since(self.clock.now().mono))
     }
@@ -312,7 +319,7 @@ impl Hand {
         let ended = before - self.shards.len();
         if ended > 0 {
             self.remember_places();
-            self.hands.left.fetch_sub(ended, SeqCst);
+            self.hands.end(ended);
         }
     }
 
