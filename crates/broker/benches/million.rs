@@ -14,7 +14,7 @@ use std::time::Instant;
 use hexmq_broker::store::{Foreseen, Index, NewEntry};
 use hexmq_broker::{Namespace, SessionRef, ShardId};
 use hexmq_topic::{SubscriptionFilter, TopicName};
-use hexmq_wire::{Delivery, Frame, QoS, SubscriptionOptions, Version};
+use hexmq_wire::{Delivery, QoS, SubscriptionOptions, Version};
 use world::{Bench, publish};
 
 #[path = "../tests/world/mod.rs"]
@@ -124,17 +124,11 @@ fn route(devices: u32, stretches: u32, ahead: bool) {
         let messages: Vec<Vec<u8>> = numbers
             .map(|number| publish(&topic(device(number, devices)), Delivery::AtMostOnce, Version::V4))
             .collect();
-        let bytes = messages.concat();
+        // What comes alone is not looked at before.
+        let reads = if ahead { vec![messages.concat()] } else { messages };
         let begin = Instant::now();
-        // The last one is not foreseen, as one that comes alone is not.
-        let (mut at, mut foreseen) = (0, 0_usize);
-        for message in &messages {
-            at += message.len();
-            foreseen = foreseen.saturating_sub(1);
-            if ahead && foreseen == 0 {
-                foreseen = bench.shard.look_ahead(publisher, &bytes[at..]);
-            }
-            bench.shard.receive(publisher, Frame::new(message), bench.now, &mut bench.world);
+        for read in &reads {
+            bench.receive(publisher, read);
         }
         let spent = begin.elapsed().as_nanos() as f64;
         bench.world.outputs.iter_mut().for_each(Vec::clear);

@@ -104,12 +104,11 @@ fn flow(name: &'static str, load: Load) -> Scenario {
 
 /// A load at work.
 struct Stage {
-    load: Load,
     here: Bench,
     elsewhere: Option<Bench>,
+    /// Each with all it sends in a turn.
     publishers: Vec<(ConnId, Vec<u8>)>,
     subscribers: Vec<ConnId>,
-    pubrel: Vec<u8>,
     replies: Replies,
 }
 
@@ -131,6 +130,7 @@ impl Stage {
             QoS::AtLeastOnce => Delivery::AtLeastOnce(own),
             QoS::ExactlyOnce => Delivery::ExactlyOnce(own),
         };
+        let pubrel = ack(ControlPacket::Pubrel, own, load.version);
         let (mut publishers, mut subscribers) = (Vec::new(), Vec::new());
         for number in 0..load.topics {
             let topic = format!("bench/{number}/value");
@@ -151,21 +151,16 @@ impl Stage {
                 } else {
                     publish(&topic, delivery, load.version)
                 };
-                publishers.push((conn, message));
+                let released = if load.qos == QoS::ExactlyOnce { pubrel.as_slice() } else { &[] };
+                publishers.push((conn, [&message, released].concat().repeat(load.window as usize)));
             }
         }
-        let pubrel = ack(ControlPacket::Pubrel, own, load.version);
-        Stage { load, here, elsewhere, publishers, subscribers, pubrel, replies: Replies::default() }
+        Stage { here, elsewhere, publishers, subscribers, replies: Replies::default() }
     }
 
     fn turn(&mut self) -> u32 {
-        for (conn, message) in &self.publishers {
-            for _ in 0..self.load.window {
-                self.here.receive(*conn, message);
-                if self.load.qos == QoS::ExactlyOnce {
-                    self.here.receive(*conn, &self.pubrel);
-                }
-            }
+        for (conn, messages) in &self.publishers {
+            self.here.receive(*conn, messages);
             self.here.world.outputs[conn.slot as usize].clear();
         }
         let home = match &mut self.elsewhere {

@@ -7,7 +7,9 @@ use hexmq_session::{AliasesIn, AliasesOut, Mono};
 use hexmq_wire::{Leniency, Version};
 
 use crate::message::MessageId;
-use crate::{ConnId, DeviceTerms, Manners, Namespace, Peer, Permit, Reach, Serial, SessionKey};
+use crate::{
+    ConnId, DeviceTerms, Manners, Namespace, Peer, Permit, Reach, Serial, SessionKey, SessionRef, ShardId,
+};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -66,13 +68,16 @@ pub(crate) struct Connected {
     pub(crate) authentication: Option<Box<Authentication>>,
 }
 
-/// Who has sent a packet, as far as every PUBLISH wants to know it.
+/// Who has sent packets, as far as each of them wants to know it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender {
     pub(crate) conn: ConnId,
-    /// The slot of the session.
-    pub(crate) session: u32,
+    pub(crate) session: SessionRef,
     pub(crate) version: Version,
+    /// How its packets are read.
+    pub(crate) leniency: Leniency,
+    /// The client's bound for what it receives.
+    pub(crate) maximum_packet_size: u32,
     /// Of the topics it publishes to.
     pub(crate) topics: Namespace,
     /// Its permit is not everybody's.
@@ -122,11 +127,13 @@ impl Connected {
         special.map(|special| &mut special.device)
     }
 
-    /// As the sender of a PUBLISH.
+    /// As the sender of packets, on this shard and with the generation of its session.
     #[inline]
-    pub(crate) fn as_sender(&self, conn: ConnId) -> Sender {
-        let Connected { session, version, topics, .. } = *self;
-        Sender { conn, session, version, topics, is_special: self.special.is_some() }
+    pub(crate) fn as_sender(&self, conn: ConnId, shard: ShardId, generation: u32) -> Sender {
+        let Connected { session: slot, version, topics, leniency, maximum_packet_size, .. } = *self;
+        let session = SessionRef { shard, slot, generation };
+        let is_special = self.special.is_some();
+        Sender { conn, session, version, leniency, maximum_packet_size, topics, is_special }
     }
 
     /// How it is treated.

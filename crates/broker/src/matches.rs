@@ -216,7 +216,7 @@ impl MatchCache {
         }
     }
 
-    /// A topic name that was read without a fault, for [`MatchCache::remember`].
+    /// A topic name that was read without a fault, for [`MatchCache::take_note`].
     pub(crate) fn note(&mut self, topic: &str) {
         self.noted.clear();
         if topic.len() <= RECENT_BYTES_MAX {
@@ -230,11 +230,16 @@ impl MatchCache {
         self.turn
     }
 
-    /// What it has published to now: the topic looked up last, by the name `noted` if it has changed.
+    /// What was noted is what a connection publishes to now.
+    pub(crate) fn take_note(&mut self, recent: &mut Recent) {
+        std::mem::swap(&mut recent.topic, &mut self.noted);
+    }
+
+    /// What it has published to now, the topic looked up last.
     #[inline]
-    pub(crate) fn remember(&mut self, slot: u32, mut recent: Recent, is_new: bool) {
-        if is_new {
-            std::mem::swap(&mut recent.topic, &mut self.noted);
+    pub(crate) fn remember(&mut self, slot: u32, recent: Recent) {
+        if recent.topic.is_empty() {
+            return;
         }
         let place = slot as usize % RECENT;
         if self.recent.len() <= place {

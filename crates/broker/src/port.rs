@@ -37,8 +37,10 @@ pub trait Sink {
     /// [`Shard::answered`](crate::Shard::answered), and the connection is not read until then.
     fn ask(&mut self, hold: HoldId, question: Question<'_>) -> Option<Answer>;
     /// Durable state changes: the record goes into the commit of this turn. Never called for a shard that
-    /// stores nothing, and neither are the next four.
+    /// stores nothing, and neither are the next five.
     fn persist(&mut self, _record: &Record<'_>) {}
+    /// A packet has been handled, and all of its records were given: a large commit may be handed over now.
+    fn packet_ends(&mut self) {}
     /// Like [`Sink::output`], for what may leave only when the commit of this turn is safe. What is promised
     /// to one connection leaves in the order it was promised.
     fn promise(&mut self, conn: ConnId) -> &mut Vec<u8> {

@@ -6,9 +6,12 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use hexmq_session::Now;
-use hexmq_wire::{ControlPacket, PropertiesBuf, Property, QoS, Version, patch_packet_identifier};
+use hexmq_wire::{
+    ControlPacket, PacketIdentifier, PacketType, PropertiesBuf, Property, QoS, ShortAck, Version,
+    patch_packet_identifier,
+};
 
-use crate::connection::{Connection, Stage};
+use crate::connection::{Connection, Sender, Stage};
 use crate::layout::{Form, Layouts, Original, Terms, encode_for};
 use crate::matches::{Chosen, Receiver};
 use crate::message::{MessageId, Messages};
@@ -413,8 +416,33 @@ impl Residents {
     /// was promised before.
     #[inline]
     pub(crate) fn answer(&mut self, conn: ConnId, packet: &ControlPacket<'_>, out: &mut impl Sink) -> bool {
-        let promise = self.persisted || (self.serials.is_some() && out.promised(conn));
+        let promise = self.promises(conn, out);
         self.send_again(conn, promise, packet, out)
+    }
+
+    /// The same for an acknowledgement that says nothing but its Packet Identifier.
+    #[inline]
+    pub(crate) fn answer_shortly(
+        &mut self,
+        to: &Sender,
+        packet_type: PacketType,
+        packet_identifier: PacketIdentifier,
+        out: &mut impl Sink,
+    ) {
+        if to.maximum_packet_size < ShortAck::BYTES {
+            return;
+        }
+        let ack = ShortAck { packet_type, packet_identifier };
+        let promise = self.promises(to.conn, out);
+        open_output(to.conn, promise, out).extend_from_slice(&ack.to_bytes());
+        self.census.packets_sent += 1;
+        self.census.bytes_sent += u64::from(ShortAck::BYTES);
+    }
+
+    /// Whether the answer to the present packet waits for the store.
+    #[inline]
+    fn promises(&self, conn: ConnId, out: &impl Sink) -> bool {
+        self.persisted || (self.serials.is_some() && out.promised(conn))
     }
 
     /// Sends a packet of an earlier connection again, as a promise if what it rests on may not be safe.

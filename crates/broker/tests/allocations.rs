@@ -5,7 +5,7 @@
 use std::num::NonZeroU16;
 
 use hexmq_broker::ConnId;
-use hexmq_wire::{Ack, ControlPacket, Delivery, Frame, QoS, Version};
+use hexmq_wire::{Ack, ControlPacket, Delivery, QoS, Version};
 use world::{Bench, ack, publish};
 
 mod counting;
@@ -49,7 +49,7 @@ fn allocations(qos: QoS, messages: u32) -> u64 {
             for (make, bytes) in answer.iter().zip(&mut acks).take(qos as usize) {
                 bytes.clear();
                 make(Ack::success(identifier)).encode(version, bytes).expect("it fits");
-                bench.shard.receive(conn, Frame::new(bytes), bench.now, &mut bench.world);
+                bench.receive(conn, bytes);
             }
         }
         bench.world.outputs.iter_mut().for_each(Vec::clear);

@@ -10,8 +10,8 @@ use hexmq_broker::{
 };
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{
-    Connect, ControlPacket, Frame, FrameError, FrameStatus, Leniency, NoTrace, PacketType, QoS, Version,
-    decode, scan_frame,
+    Connect, ControlPacket, Frame, FrameError, FrameStatus, Frames, Leniency, NoTrace, PacketType, QoS,
+    Version, decode, scan_frame,
 };
 
 use crate::bytes::Bytes;
@@ -277,7 +277,7 @@ impl Play {
                 if link.version.is_none() {
                     link.hear_connect(frame);
                 }
-                let flow = self.shard.receive(conn, frame, self.now, &mut self.world);
+                let flow = self.shard.receive(conn, &mut Frames::one(frame), self.now, &mut self.world);
                 self.obey(conn, flow);
             }
             Ok(FrameStatus::Needs { .. }) => {}

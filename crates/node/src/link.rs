@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use hexmq_broker::{CloseReason, ConnId, Partial};
 use hexmq_session::Mono;
 use hexmq_transport::Stream;
-use hexmq_wire::{FrameStatus, Framer, scan_frame};
+use hexmq_wire::{FrameError, FrameStatus, Framer, scan_frame};
 
 use crate::tape::{Tape, Taped};
 
@@ -126,22 +126,32 @@ impl Link {
         Link { stream, conn, outbox: None, extra: None, flags: Flags::default() }
     }
 
-    /// The framer, for as long as frames are taken from it; it is given back with
-    /// [`Link::return_framer`].
-    pub(crate) fn take_framer(&mut self, maximum_packet_size: u32) -> Framer {
-        let kept = self.extra.as_mut().and_then(|extra| extra.framer.take());
-        let mut framer = kept.unwrap_or_else(|| Framer::new(maximum_packet_size));
+    /// Takes from the front of `input` what a packet lacks whose beginning is kept, and gives it out once it is
+    /// whole.
+    #[inline]
+    pub(crate) fn complete(
+        &mut self,
+        input: &mut &[u8],
+        maximum_packet_size: u32,
+    ) -> Result<Option<Vec<u8>>, FrameError> {
+        let Some(framer) = self.extra.as_mut().and_then(|extra| extra.framer.as_mut()) else {
+            return Ok(None);
+        };
         framer.set_maximum(maximum_packet_size);
-        framer
-    }
-
-    /// Gives the framer back; it is kept only if it holds something.
-    pub(crate) fn return_framer(&mut self, framer: Framer) {
-        if framer.buffered() > 0 {
-            self.extra.get_or_insert_default().framer = Some(framer);
-        } else {
+        let whole = framer.complete(input)?;
+        if whole.is_some() {
+            if let Some(extra) = &mut self.extra {
+                extra.framer = None;
+            }
             self.settle_extra();
         }
+        Ok(whole)
+    }
+
+    /// Keeps the beginning of a packet.
+    pub(crate) fn keep_beginning(&mut self, beginning: &[u8], maximum_packet_size: u32) {
+        let extra = self.extra.get_or_insert_default();
+        extra.framer.get_or_insert_with(|| Framer::new(maximum_packet_size)).keep(beginning);
     }
 
     /// Bytes the kernel has not taken. What waits in a layer counts as one: its bound is its own.

@@ -387,6 +387,13 @@ impl Sink for Links {
     }
 
     #[inline]
+    fn packet_ends(&mut self) {
+        if let Some(commits) = self.commits.as_mut().filter(|commits| commits.is_large()) {
+            commits.seal();
+        }
+    }
+
+    #[inline]
     fn persist(&mut self, record: &Record<'_>) {
         if let Some(commits) = &mut self.commits {
             commits.persist(record);

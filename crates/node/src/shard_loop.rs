@@ -7,13 +7,12 @@
 //! nothing is there. Which thread it is, and when a turn is due, is the matter of [`crate::hand`].
 
 use std::io::{self, Read};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use hexmq_broker::{Condition, ConnId, Flow, Lost, Shard, ShardId};
 use hexmq_session::{Mono, Now};
-use hexmq_wire::{Fed, Frame, FrameError, Framer};
+use hexmq_wire::{Frame, FrameError, Frames};
 use mio::event::Event;
 use mio::{Registry, Waker};
 
@@ -58,15 +57,6 @@ pub(crate) struct ShardLoop {
     pub(crate) stopping: Option<Mono>,
     /// What the platform wants.
     pub(crate) orders: Orders,
-}
-
-/// Why frames are not taken any further from what was read.
-enum Stop {
-    /// The first packet was handled.
-    Greeted,
-    Pause,
-    Closed,
-    Move(ShardId, Vec<u8>),
 }
 
 impl ShardLoop {
@@ -242,103 +232,88 @@ impl ShardLoop {
     /// any further for now.
     pub(crate) fn feed(&mut self, conn: ConnId, mut input: &[u8]) -> bool {
         loop {
+            let maximum = self.shard.maximum_packet_size();
             let Some(link) = self.links.get_mut(conn) else { return false };
+            let greeted = link.flags.greeted;
             // Who has not introduced themselves does not get to fill our memory.
-            let maximum = match (link.flags.greeted, self.shard.maximum_packet_size()) {
-                (true, maximum) => maximum,
-                (false, maximum) => maximum.min(CONNECT_BYTES_MAX),
+            let maximum = if greeted { maximum } else { maximum.min(CONNECT_BYTES_MAX) };
+            let begun = match link.complete(&mut input, maximum) {
+                Ok(begun) => begun,
+                Err(error) => return self.unframed(conn, error, input),
             };
-            let mut framer = link.take_framer(maximum);
-            let fed = self.frames(conn, &mut framer, input);
-            let Some(link) = self.links.get_mut(conn) else {
-                let consumed = fed.map_or(input.len(), |fed| fed.consumed);
-                self.links.testify(input.get(consumed..).unwrap_or_default());
-                return false;
-            };
-            link.return_framer(framer);
-            let fed = match fed {
-                Ok(fed) => fed,
-                Err(error) => {
-                    self.shard.unframed(conn, error, self.links.now, &mut self.links);
-                    self.links.testify(&[]);
+            let mut frames = Frames::behind(begun.as_deref(), input, maximum);
+            // The first packet goes alone: it shows where the session lives, and after it larger ones are allowed.
+            let first = if greeted { None } else { frames.next() };
+            if let Some(home) = first.and_then(|first| self.elsewhere(conn, first)) {
+                return self.move_home(conn, home, frames.latest(), frames.rest());
+            }
+            let mut alone = first.map(Frames::one);
+            let given = alone.as_mut().unwrap_or(&mut frames);
+            match self.shard.receive(conn, given, self.links.now, &mut self.links) {
+                Flow::Continue => {}
+                Flow::Pause => {
+                    self.links.keep_first(conn, first, !greeted);
+                    self.pause(conn, frames.rest());
                     return false;
                 }
-            };
-            let rest = input.get(fed.consumed..).unwrap_or_default();
-            match fed.stopped {
-                None => return true,
-                Some(Stop::Greeted) => {
-                    link.flags.greeted = true;
-                    if self.links.taping {
-                        self.links.identified(&self.shard, conn, rest);
-                    }
-                    input = rest;
-                }
-                Some(stop) => return self.stopped(conn, stop, rest),
-            }
-        }
-    }
-
-    /// Hands frames to the core until one of them ends that. The first one always does: it shows
-    /// where the session lives, and after it larger packets are allowed.
-    fn frames(&mut self, conn: ConnId, framer: &mut Framer, input: &[u8]) -> Result<Fed<Stop>, FrameError> {
-        let (shard, links) = (&mut self.shard, &mut self.links);
-        let (me, shards, seed) = (self.me, self.shards, self.seed);
-        let greeted = links.get(conn).is_some_and(|link| link.flags.greeted);
-        let (buffered, mut framed) = (framer.buffered(), 0);
-        let mut foreseen = 0_usize;
-        let fed = framer.feed(input, |frame: Frame<'_>| {
-            framed += frame.bytes.len();
-            if !greeted && links.get(conn).is_some_and(|link| link.flags.lobby) {
-                let home = lobby::home_of(frame, shards, seed, &*links.outside().authority).unwrap_or(me);
-                if home != me {
-                    return ControlFlow::Break(Stop::Move(home, frame.bytes.to_vec()));
-                }
-            }
-            foreseen = foreseen.saturating_sub(1);
-            if foreseen == 0 {
-                foreseen =
-                    shard.look_ahead(conn, input.get(framed.saturating_sub(buffered)..).unwrap_or_default());
-            }
-            let now = links.now;
-            let flow = shard.receive(conn, frame, now, links);
-            if let Some(commits) = links.commits.as_mut().filter(|commits| commits.is_large()) {
-                commits.seal();
-            }
-            match flow {
-                Flow::Continue if greeted => ControlFlow::Continue(()),
-                Flow::Continue => {
-                    links.keep_first(conn, frame, false);
-                    ControlFlow::Break(Stop::Greeted)
-                }
-                Flow::Pause => {
-                    links.keep_first(conn, frame, !greeted);
-                    ControlFlow::Break(Stop::Pause)
-                }
                 Flow::Closed => {
-                    links.witness.saw(frame.bytes);
-                    ControlFlow::Break(Stop::Closed)
+                    self.links.witness.saw(given.latest());
+                    self.links.testify(frames.rest());
+                    return false;
                 }
             }
-        });
-        if fed.is_err() {
-            links.witness.show_unframed(framer, buffered, framed, input);
+            if first.is_none() {
+                return self.keep_beginning(conn, &frames, maximum);
+            }
+            self.links.keep_first(conn, first, false);
+            input = input.get(input.len() - frames.rest().len()..).unwrap_or_default();
+            self.greeted(conn, input);
         }
-        fed
     }
 
-    /// A frame's handler broke off. Always `false`.
-    fn stopped(&mut self, conn: ConnId, stop: Stop, rest: &[u8]) -> bool {
-        match stop {
-            Stop::Closed | Stop::Greeted => {}
-            Stop::Pause => self.pause(conn, rest),
-            Stop::Move(home, mut bytes) => {
-                bytes.extend_from_slice(rest);
-                if let Some(link) = self.links.remove(conn) {
-                    let peer = self.shard.handed_over(conn);
-                    self.links.hand_over(home, link, peer, bytes);
-                }
-            }
+    /// The first packet of a connection was handled; `rest` came behind it.
+    fn greeted(&mut self, conn: ConnId, rest: &[u8]) {
+        let Some(link) = self.links.get_mut(conn) else { return };
+        link.flags.greeted = true;
+        if self.links.taping {
+            self.links.identified(&self.shard, conn, rest);
+        }
+    }
+
+    /// Keeps what has come of a packet that is not whole.
+    fn keep_beginning(&mut self, conn: ConnId, frames: &Frames<'_>, maximum: u32) -> bool {
+        if frames.rest().is_empty() {
+            return true;
+        }
+        if let Err(error) = frames.status() {
+            return self.unframed(conn, error, frames.rest());
+        }
+        if let Some(link) = self.links.get_mut(conn) {
+            link.keep_beginning(frames.rest(), maximum);
+        }
+        true
+    }
+
+    /// No packet can be taken from what stands here. Always `false`.
+    fn unframed(&mut self, conn: ConnId, error: FrameError, rest: &[u8]) -> bool {
+        self.links.show_unframed(conn, rest);
+        self.shard.unframed(conn, error, self.links.now, &mut self.links);
+        self.links.testify(&[]);
+        false
+    }
+
+    /// The other shard on which the session lives that a first packet asks for.
+    fn elsewhere(&self, conn: ConnId, first: Frame<'_>) -> Option<ShardId> {
+        self.links.get(conn).filter(|link| link.flags.lobby)?;
+        let home = lobby::home_of(first, self.shards, self.seed, &*self.links.outside().authority)?;
+        (home != self.me).then_some(home)
+    }
+
+    /// Brings a connection to where its session lives, with what it has sent. Always `false`.
+    fn move_home(&mut self, conn: ConnId, home: ShardId, first: &[u8], rest: &[u8]) -> bool {
+        if let Some(link) = self.links.remove(conn) {
+            let peer = self.shard.handed_over(conn);
+            self.links.hand_over(home, link, peer, [first, rest].concat());
         }
         false
     }

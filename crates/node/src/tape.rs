@@ -88,7 +88,8 @@ impl Links {
 impl Links {
     /// Keeps the first packet of a connection for as long as somebody may ask for it. `waits`: its
     /// answer comes later.
-    pub(crate) fn keep_first(&mut self, conn: ConnId, frame: Frame<'_>, waits: bool) {
+    pub(crate) fn keep_first(&mut self, conn: ConnId, first: Option<Frame<'_>>, waits: bool) {
+        let Some(frame) = first else { return };
         let in_doubt = self.taping && !self.get(conn).is_none_or(|link| link.flags.greeted);
         if (waits || in_doubt)
             && let Some(link) = self.get_mut(conn)

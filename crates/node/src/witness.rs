@@ -4,9 +4,9 @@
 //! know why. A [`Witness`] puts the two together, within one step of the loop. While nobody is refused
 //! it does nothing.
 
-use hexmq_broker::{CloseReason, Event, Peer, Refusal};
+use hexmq_broker::{CloseReason, ConnId, Event, Peer, Refusal};
 use hexmq_transport::LayerError;
-use hexmq_wire::{Fault, Framer, Version};
+use hexmq_wire::{Fault, Version};
 
 use crate::layers::is_by_layer;
 use crate::link::Link;
@@ -144,19 +144,13 @@ impl Witness {
         }
     }
 
-    /// The bytes of a stream from which no further frame can be taken: `buffered` ones stood in the
-    /// framer before `input` came, and `framed` of them all went into frames.
+    /// The bytes of a stream from which no further frame can be taken: what was kept of them, and what came
+    /// behind it.
     #[cold]
-    pub(crate) fn show_unframed(&mut self, framer: &Framer, buffered: usize, framed: usize, input: &[u8]) {
+    pub(crate) fn show_unframed(&mut self, kept: &[u8], behind: &[u8]) {
         let mut evidence = Evidence::default();
-        let taken = match framed.checked_sub(buffered) {
-            Some(taken) if framed > 0 || buffered == 0 => taken,
-            _ => {
-                evidence.add(framer.rest());
-                framer.buffered().saturating_sub(buffered)
-            }
-        };
-        evidence.add(input.get(taken..).unwrap_or_default());
+        evidence.add(kept);
+        evidence.add(behind);
         self.bytes = Some(evidence);
     }
 
@@ -187,6 +181,13 @@ fn is_about_bytes(reason: CloseReason, connected: bool) -> bool {
 }
 
 impl Links {
+    /// No packet can be taken from `rest`, together with what is kept of this connection.
+    #[cold]
+    pub(crate) fn show_unframed(&mut self, conn: ConnId, rest: &[u8]) {
+        let kept = self.get(conn).map_or(&[][..], Link::rest).to_vec();
+        self.witness.show_unframed(&kept, rest);
+    }
+
     /// Remembers what is told until the bytes are there.
     pub(crate) fn hear(&mut self, event: &Event<'_>) {
         if let Some(heard) = Witness::hear(event) {
@@ -236,26 +237,25 @@ impl Links {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
+    use hexmq_wire::{Framer, Frames};
 
     use super::*;
 
-    /// Feeds `pieces` until the framer gives up, and returns what the witness saw.
+    /// Cuts `pieces` until that cannot be done any more, and returns what the witness saw.
     fn unframed(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut witness = Witness::default();
         let mut framer = Framer::new(16);
-        for piece in pieces {
-            let (buffered, mut framed) = (framer.buffered(), 0);
-            let fed = framer.feed(piece, |frame| {
-                framed += frame.bytes.len();
-                ControlFlow::<()>::Continue(())
-            });
-            if fed.is_err() {
-                let mut witness = Witness::default();
-                witness.show_unframed(&framer, buffered, framed, piece);
+        for mut piece in pieces.iter().copied() {
+            let whole = framer.complete(&mut piece);
+            let mut frames = Frames::new(piece, 16);
+            while whole.is_ok() && frames.next().is_some() {}
+            if whole.is_err() || frames.status().is_err() {
+                witness.show_unframed(framer.rest(), frames.rest());
                 return witness.bytes.map(|evidence| evidence.bytes).unwrap_or_default();
             }
+            framer.keep(frames.rest());
         }
-        panic!("the framer took everything");
+        panic!("everything was taken");
     }
 
     #[test]

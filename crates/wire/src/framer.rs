@@ -11,6 +11,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::fixed_header::{FixedHeader, PacketType, VariableByteInteger, read_variable_byte_integer};
+use crate::frames::Frames;
 use crate::{FaultCode, ReasonCode};
 
 /// What the start of a byte stream holds.
@@ -196,54 +197,49 @@ impl Framer {
         input: &[u8],
         mut on_frame: impl FnMut(Frame<'_>) -> ControlFlow<B>,
     ) -> Result<Fed<B>, FrameError> {
-        let mut consumed = 0;
-        if !self.rest.is_empty() {
-            let (taken, whole) = self.complete_rest(input)?;
-            consumed = taken;
-            if !whole {
-                return Ok(Fed { consumed, stopped: None });
-            }
-            let frame = std::mem::take(&mut self.rest);
-            if let ControlFlow::Break(stopped) = on_frame(Frame::new(&frame)) {
-                return Ok(Fed { consumed, stopped: Some(stopped) });
+        let mut behind = input;
+        let begun = self.complete(&mut behind)?;
+        let mut frames = Frames::behind(begun.as_deref(), behind, self.maximum_packet_size);
+        while let Some(frame) = frames.next() {
+            if let ControlFlow::Break(stopped) = on_frame(frame) {
+                return Ok(Fed { consumed: input.len() - frames.rest().len(), stopped: Some(stopped) });
             }
         }
-        while let Some(bytes) = input.get(consumed..).filter(|bytes| !bytes.is_empty()) {
-            match scan_frame(bytes, self.maximum_packet_size)? {
-                FrameStatus::Whole { length } => {
-                    consumed += length;
-                    let frame = Frame::new(bytes.get(..length).unwrap_or(bytes));
-                    if let ControlFlow::Break(stopped) = on_frame(frame) {
-                        return Ok(Fed { consumed, stopped: Some(stopped) });
-                    }
-                }
-                FrameStatus::Needs { .. } => {
-                    self.rest.extend_from_slice(bytes);
-                    consumed = input.len();
-                }
-            }
-        }
-        Ok(Fed { consumed, stopped: None })
+        frames.status()?;
+        self.keep(frames.rest());
+        Ok(Fed { consumed: input.len(), stopped: None })
     }
 
-    /// Appends from `input` what the frame begun in `rest` lacks. Returns the bytes taken and
-    /// whether the frame is whole.
-    fn complete_rest(&mut self, input: &[u8]) -> Result<(usize, bool), FrameError> {
-        let mut taken = 0;
+    /// Takes from the front of `input` what the frame that is kept lacks, and gives it out once it is whole.
+    /// `None`: nothing was kept, or all of `input` was taken and more is needed. After an error the stream
+    /// cannot be read any further.
+    pub fn complete(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, FrameError> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.complete_rest(input)?.then(|| std::mem::take(&mut self.rest)))
+    }
+
+    /// Keeps the beginning of a frame: what [`Frames`] leaves when nothing was kept before.
+    pub fn keep(&mut self, beginning: &[u8]) {
+        self.rest.extend_from_slice(beginning);
+    }
+
+    /// Moves from `input` what the frame begun in `rest` lacks. Says whether it is whole.
+    fn complete_rest(&mut self, input: &mut &[u8]) -> Result<bool, FrameError> {
         loop {
             let lacking = match scan_frame(&self.rest, self.maximum_packet_size)? {
-                FrameStatus::Whole { .. } => return Ok((taken, true)),
+                FrameStatus::Whole { .. } => return Ok(true),
                 // Of a header that is not whole only the next byte is known to belong to it.
                 FrameStatus::Needs { at_least } => at_least,
             };
-            let available = input.get(taken..).unwrap_or_default();
-            if available.is_empty() {
-                return Ok((taken, false));
+            if input.is_empty() {
+                return Ok(false);
             }
-            let part = available.get(..lacking).unwrap_or(available);
+            let (part, behind) = input.split_at_checked(lacking).unwrap_or((input, &[]));
             self.make_room(part.len(), lacking);
             self.rest.extend_from_slice(part);
-            taken += part.len();
+            *input = behind;
         }
     }
 

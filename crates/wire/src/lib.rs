@@ -11,6 +11,7 @@ mod encode;
 mod fault;
 mod fixed_header;
 mod framer;
+mod frames;
 mod packet;
 mod property;
 mod qos;
@@ -26,6 +27,7 @@ pub use fixed_header::{
     FixedHeader, PacketType, REMAINING_LENGTH_MAX, encode_remaining_length, remaining_length_size,
 };
 pub use framer::{Fed, Frame, FrameError, FrameStatus, Framer, scan_frame};
+pub use frames::Frames;
 pub use packet::*;
 pub use property::{
     Place, Places, Properties, PropertiesBuf, PropertiesIter, Property, PropertyId, PropertyRow,

@@ -11,7 +11,7 @@ use hexmq_broker::{
 use hexmq_node::LINK_BYTES;
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{
-    Connect, ControlPacket, Delivery, Frame, Properties, Publish, QoS, Subscribe, SubscriptionOptions,
+    Connect, ControlPacket, Delivery, Frames, Properties, Publish, QoS, Subscribe, SubscriptionOptions,
     SubscriptionsBuf, Version,
 };
 
@@ -126,7 +126,7 @@ impl Crowd {
 
     /// A packet comes, encoded.
     pub(super) fn receive(&mut self, conn: ConnId, bytes: &[u8]) -> Result<(), String> {
-        match self.shard.receive(conn, Frame::new(bytes), self.now, &mut self.world) {
+        match self.shard.receive(conn, &mut Frames::new(bytes, u32::MAX), self.now, &mut self.world) {
             Flow::Continue => Ok(()),
             other => Err(format!("a packet of {conn:?} led to {other:?}")),
         }

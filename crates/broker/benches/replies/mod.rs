@@ -8,6 +8,7 @@ use crate::world::Bench;
 #[derive(Default)]
 pub(crate) struct Replies {
     received: Vec<u8>,
+    replies: Vec<u8>,
 }
 
 impl Replies {
@@ -26,11 +27,13 @@ impl Replies {
                 let (packet, others) = rest.split_at(2 + usize::from(length));
                 rest = others;
                 messages += u32::from(first >> 4 == 3);
-                if let Some(reply) = reply_to(packet) {
-                    bench.receive(conn, &reply);
-                }
+                self.replies.extend(reply_to(packet).into_iter().flatten());
             }
             self.received.clear();
+            if !self.replies.is_empty() {
+                bench.receive(conn, &self.replies);
+                self.replies.clear();
+            }
         }
     }
 }

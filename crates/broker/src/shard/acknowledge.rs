@@ -4,14 +4,16 @@ use hexmq_session::{AckError, Now};
 use hexmq_wire::{Ack, ControlPacket, Frame, PacketIdentifier, PacketType, ReasonCode, Version};
 
 use super::Shard;
+use crate::connection::Sender;
 use crate::session::Outgoing;
 use crate::{ConnId, Event, Flow, Quirk, Record, SessionKey, Sink};
 
 impl Shard {
     /// A QoS 1 message is done. [V4 MQTT-4.3.2-1, V5 MQTT-4.3.2-4]
     /// [V5 MQTT-4.3.2-3, V5 MQTT-4.4.0-2, V5 MQTT-4.8.2-6, V5 U-4.13.2-1]
-    pub(super) fn puback(&mut self, conn: ConnId, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
-        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+    #[inline]
+    pub(super) fn puback(&mut self, from: &Sender, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let (conn, slot) = (from.conn, from.session.slot);
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
         match session.in_flight.puback(ack.packet_identifier) {
             Ok(outgoing) => {
@@ -31,8 +33,8 @@ impl Shard {
     /// A QoS 2 message was taken over by the client, or refused.
     /// [V4 MQTT-4.3.3-1, V5 MQTT-4.3.3-4, V5 MQTT-4.3.3-5]
     /// [V5 MQTT-4.3.3-3, V5 MQTT-4.4.0-2, V5 MQTT-4.8.2-6, V5 U-3.6.2.1-2, V5 U-4.13.2-1]
-    pub(super) fn pubrec(&mut self, conn: ConnId, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
-        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+    pub(super) fn pubrec(&mut self, from: &Sender, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let (conn, slot) = (from.conn, from.session.slot);
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
         let accepted = !ack.reason_code.is_error();
         match session.in_flight.pubrec(ack.packet_identifier, accepted) {
@@ -48,8 +50,7 @@ impl Shard {
                     }
                 }
                 if accepted {
-                    let pubrel = ControlPacket::Pubrel(Ack::success(ack.packet_identifier));
-                    self.residents.answer(conn, &pubrel, out);
+                    self.residents.answer_shortly(from, PacketType::Pubrel, ack.packet_identifier, out);
                 } else {
                     self.residents.census.messages_in_flight -= 1;
                     self.pump_freed(slot, now, out);
@@ -73,15 +74,17 @@ impl Shard {
     /// [V5 MQTT-4.3.3-12, V5 MQTT-4.3.3-13, V5 U-3.7.2.1-2]
     pub(super) fn pubrel(
         &mut self,
-        conn: ConnId,
+        from: &Sender,
         ack: &Ack<'_>,
         frame: Frame<'_>,
         now: Now,
         out: &mut impl Sink,
     ) -> Flow {
-        let Some(connected) = self.connected(conn) else { return Flow::Closed };
-        let (slot, zero) = (connected.session, connected.device().is_some() && has_zero_flags(frame));
-        if zero && let Some(flow) = self.pubrel_with_zero_flags(conn, slot, ack, now, out) {
+        let (conn, slot) = (from.conn, from.session.slot);
+        if from.is_special
+            && has_zero_flags(frame)
+            && let Some(flow) = self.pubrel_with_zero_flags(from, ack, now, out)
+        {
             return flow;
         }
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
@@ -91,20 +94,19 @@ impl Shard {
             let identifier = ack.packet_identifier;
             self.residents.persist(&Record::Released { session, identifier }, out);
         }
-        let reason = if known {
-            ReasonCode::Success
-        } else {
-            self.tell_unknown(conn, PacketType::Pubrel, ack, out);
-            self.not_found(conn)
-        };
-        let pubcomp = Ack::with_reason(ack.packet_identifier, reason);
+        if known {
+            self.residents.answer_shortly(from, PacketType::Pubcomp, ack.packet_identifier, out);
+            return Flow::Continue;
+        }
+        self.tell_unknown(conn, PacketType::Pubrel, ack, out);
+        let pubcomp = Ack::with_reason(ack.packet_identifier, self.not_found(conn));
         self.residents.answer(conn, &ControlPacket::Pubcomp(pubcomp), out);
         Flow::Continue
     }
 
     /// A QoS 2 message is done.
-    pub(super) fn pubcomp(&mut self, conn: ConnId, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
-        let Some(slot) = self.session_of(conn) else { return Flow::Closed };
+    pub(super) fn pubcomp(&mut self, from: &Sender, ack: &Ack<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let (conn, slot) = (from.conn, from.session.slot);
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
         match session.in_flight.pubcomp(ack.packet_identifier) {
             Ok(()) => {
@@ -124,13 +126,13 @@ impl Shard {
     /// it is a PUBREL after all.
     fn pubrel_with_zero_flags(
         &mut self,
-        conn: ConnId,
-        slot: u32,
+        from: &Sender,
         ack: &Ack<'_>,
         now: Now,
         out: &mut impl Sink,
     ) -> Option<Flow> {
-        let manners = self.connected(conn)?.manners();
+        let (conn, slot) = (from.conn, from.session.slot);
+        let manners = self.connected(conn).filter(|connected| connected.device().is_some())?.manners();
         let session = self.residents.sessions.at(slot)?;
         if session.received.contains(ack.packet_identifier) {
             return None;
@@ -143,7 +145,7 @@ impl Shard {
             let (namespace, client_identifier, quirk) = (*namespace, &**identifier, Quirk::PubrelAsPubcomp);
             out.tell(Event::QuirkSurvived { namespace, client_identifier, quirk });
         }
-        Some(self.pubcomp(conn, &Ack::success(oldest), now, out))
+        Some(self.pubcomp(from, &Ack::success(oldest), now, out))
     }
 
     /// Whoever wants to hear of the acknowledgement of a QoS 2 message hears of PUBCOMP.

@@ -27,11 +27,11 @@ impl Outlook {
 }
 
 impl Shard {
-    /// Prepares for packets of a connection that follow the one to be received next: `bytes` is
-    /// what was read behind it. Says for how many packets, 1 or more, it need not be asked again.
+    /// Prepares for packets of a connection that are received next: `bytes` begins with them. Says for how
+    /// many packets, 1 or more, it need not be asked again.
     ///
     /// Changes nothing a client could see, whatever the bytes are.
-    pub fn look_ahead(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
+    pub(super) fn look_ahead(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
         if bytes.is_empty() {
             return TOGETHER;
         }

@@ -2,7 +2,8 @@
 
 use hexmq_session::{AliasError, Now, Wall};
 use hexmq_wire::{
-    Ack, ControlPacket, Delivery, Frame, Properties, PropertiesBuf, Publish, QoS, ReasonCode, Version,
+    Ack, ControlPacket, Delivery, Frame, PacketType, Properties, PropertiesBuf, Publish, QoS, ReasonCode,
+    Version,
 };
 
 use super::Shard;
@@ -137,7 +138,8 @@ impl Shard {
         now: Now,
         out: &mut impl Sink,
     ) -> Result<Flow, Breach> {
-        let Sender { conn, session: slot, version, topics, is_special } = *from;
+        let Sender { conn, session, version, topics, is_special, .. } = *from;
+        let slot = session.slot;
         let Body { topic, properties, expires_at } = body;
         let (reach, is_device) = match is_special {
             false => (Permit::everybody_may_publish(topic), false),
@@ -150,7 +152,7 @@ impl Shard {
         }
         if !self.take_over_identifier(slot, version, publish)? {
             // [V4 MQTT-4.3.3-2, V5 MQTT-4.3.3-10] A repetition: answered, not delivered again.
-            self.acknowledge(conn, publish, ReasonCode::Success, Properties::EMPTY, out);
+            self.acknowledge_shortly(from, publish, out);
             return Ok(Flow::Continue);
         }
         if self.too_deep(topic) {
@@ -169,7 +171,7 @@ impl Shard {
             qos: publish.qos(),
             retain: publish.retain,
             expires_at,
-            publisher: Some(self.session_ref(slot)),
+            publisher: Some(session),
         };
         let answers = version == Version::V5 && message.qos != QoS::AtMostOnce;
         if answers && out.condition() == Condition::Stuck && self.would_persist(slot, &message, reach) {
@@ -186,10 +188,12 @@ impl Shard {
             false => self.route(&message, original, serial, now, out),
             true => self.publish_of_device(conn, slot, &message, serial, reach, now, out),
         };
-        let nobody = !routed.matched && version == Version::V5;
-        if message.qos != QoS::AtMostOnce {
-            let code = if nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
-            self.acknowledge(conn, publish, code, Properties::EMPTY, out);
+        match !routed.matched && version == Version::V5 {
+            false => self.acknowledge_shortly(from, publish, out),
+            true => {
+                let code = ReasonCode::NoMatchingSubscribers;
+                self.acknowledge(conn, publish, code, Properties::EMPTY, out);
+            }
         }
         Ok(if routed.congested { self.pause(conn) } else { Flow::Continue })
     }
@@ -300,6 +304,17 @@ impl Shard {
             Delivery::ExactlyOnce(identifier) => ControlPacket::Pubrec(ack(identifier)),
         };
         self.residents.answer(conn, &packet, out);
+    }
+
+    /// The same where there is no more to say than that it was taken over.
+    #[inline]
+    fn acknowledge_shortly(&mut self, from: &Sender, publish: &Publish<'_>, out: &mut impl Sink) {
+        let (packet_type, identifier) = match publish.delivery {
+            Delivery::AtMostOnce => return,
+            Delivery::AtLeastOnce(identifier) => (PacketType::Puback, identifier),
+            Delivery::ExactlyOnce(identifier) => (PacketType::Pubrec, identifier),
+        };
+        self.residents.answer_shortly(from, packet_type, identifier, out);
     }
 
     /// Not delivered; 5.0 says so, 3.x can only acknowledge. [V4 MQTT-3.3.5-2, V5 U-4.7.2-1]

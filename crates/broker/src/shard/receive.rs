@@ -2,46 +2,56 @@
 
 use hexmq_session::Now;
 use hexmq_wire::{
-    ControlPacket, Fault, Frame, FrameError, Leniency, PacketType, ReasonCode, Severity, Trace, Verdict,
-    Version, decode, decode_publish,
+    ControlPacket, Fault, Frame, FrameError, Frames, PacketType, ReasonCode, Severity, ShortAck, Trace,
+    Verdict, Version, decode, decode_publish,
 };
 
 use super::Shard;
 use crate::connection::{Sender, Stage};
+use crate::matches::Recent;
 use crate::{CloseReason, ConnId, Event, Flow, SessionKey, Sink};
 
 impl Shard {
-    /// One whole packet of a connection.
+    /// What a connection has sent: all whole packets of `frames`, or those up to one after which no further is
+    /// wanted now.
     /// What was sent behind a CONNECT comes here in its turn. [V5 U-3.1.4-5]
-    pub fn receive(&mut self, conn: ConnId, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
+    pub fn receive(&mut self, conn: ConnId, frames: &mut Frames<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        while let Some(frame) = frames.next() {
+            let residents = &mut self.residents;
+            let Some(connection) = residents.connections.get_mut(conn.slot, conn.generation) else {
+                return Flow::Closed;
+            };
+            connection.last_heard = now.mono;
+            let flow = match &connection.stage {
+                Stage::Connected(connected) => {
+                    let generation = residents.sessions.generation(connected.session);
+                    let from = connected.as_sender(conn, self.id, generation);
+                    self.receive_from(&from, frame, frames, now, out)
+                }
+                Stage::AwaitingConnect => {
+                    self.count_in(frame);
+                    self.knock(conn, frame, now, out)
+                }
+                Stage::Authenticating(_) => {
+                    self.count_in(frame);
+                    self.receive_authenticating(conn, frame, now, out)
+                }
+            };
+            out.packet_ends();
+            if flow != Flow::Continue {
+                return flow;
+            }
+        }
+        self.choke(conn, out)
+    }
+
+    /// A packet that is about to be handled.
+    #[inline]
+    fn count_in(&mut self, frame: Frame<'_>) {
         let census = &mut self.residents.census;
         census.packets_received += 1;
         census.bytes_received += frame.bytes.len() as u64;
-        let Some(connection) = self.residents.connections.get_mut(conn.slot, conn.generation) else {
-            return Flow::Closed;
-        };
-        connection.last_heard = now.mono;
         self.residents.persisted = false;
-        match &connection.stage {
-            Stage::AwaitingConnect => self.knock(conn, frame, now, out),
-            Stage::Authenticating(_) => self.receive_authenticating(conn, frame, now, out),
-            Stage::Connected(connected) => {
-                let flow = match frame.packet_type() {
-                    Some(PacketType::Publish) => {
-                        let from = connected.as_sender(conn);
-                        self.receive_publish(&from, frame, now, out)
-                    }
-                    _ => {
-                        let (version, leniency) = (connected.version, connected.leniency);
-                        self.receive_other(conn, version, leniency, frame, now, out)
-                    }
-                };
-                match flow {
-                    Flow::Continue => self.choke(conn, out),
-                    flow => flow,
-                }
-            }
-        }
     }
 
     /// Messages for a client stop at the bound of its output. Answers cannot wait elsewhere: who
@@ -59,12 +69,61 @@ impl Shard {
         Flow::Pause
     }
 
+    /// `frame` and those behind it, up to one that may have changed what its sender may do.
+    fn receive_from<'f>(
+        &mut self,
+        from: &Sender,
+        mut frame: Frame<'f>,
+        frames: &mut Frames<'f>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        let mut recent = self.cache.recall(from.conn.slot);
+        // `frame` itself, and those behind it that need not be looked at again.
+        let mut foreseen = 1 + self.look_ahead(from.conn, frames.rest());
+        let flow = loop {
+            self.count_in(frame);
+            let packet_type = frame.packet_type();
+            let flow = match packet_type {
+                Some(PacketType::Publish) => self.receive_publish(from, frame, &mut recent, now, out),
+                _ => match ShortAck::read(frame.bytes) {
+                    Some(ack) => self.receive_other(from, ack.into(), frame, now, out),
+                    None => self.read_other(from, frame, now, out),
+                },
+            };
+            if flow != Flow::Continue || packet_type == Some(PacketType::Auth) {
+                break flow;
+            }
+            foreseen -= 1;
+            if foreseen == 0 {
+                let flow = self.choke(from.conn, out);
+                if flow != Flow::Continue {
+                    break flow;
+                }
+                foreseen = self.look_ahead(from.conn, frames.rest());
+            }
+            frame = match frames.next() {
+                Some(next) => next,
+                None => break flow,
+            };
+            out.packet_ends();
+        };
+        self.cache.remember(from.conn.slot, recent);
+        flow
+    }
+
     /// What a connection sends most. A topic name it has sent before is not judged again.
     #[inline(always)] // It has one caller.
-    fn receive_publish(&mut self, from: &Sender, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
+    fn receive_publish(
+        &mut self,
+        from: &Sender,
+        frame: Frame<'_>,
+        recent: &mut Recent,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
         let conn = from.conn;
         let mut serve = Serve::default();
-        let recent = self.cache.recall(conn.slot);
         let publish = match decode_publish(frame.knowing(&recent.topic), from.version, &mut serve) {
             Ok(publish) => publish,
             Err(fault) => return self.refuse_packet(conn, fault, now, out),
@@ -77,52 +136,55 @@ impl Shard {
             self.hold_uplink(conn, frame, publish.payload.len(), now);
         }
         // A known topic was taken from where it is remembered.
-        let is_new = !std::ptr::eq(publish.topic_name, &*recent.topic) && serve.survived.is_none();
-        if is_new {
+        if !std::ptr::eq(publish.topic_name, &*recent.topic) && serve.survived.is_none() {
             self.cache.note(publish.topic_name);
+            self.cache.take_note(recent);
         }
-        self.cache.remember(conn.slot, recent, is_new);
         if flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
     }
 
+    /// A packet that takes a closer look.
     /// [V5 U-2.1.2-2, V5 U-3.1.2.10-2, V5 U-3.13-1]
-    fn receive_other(
-        &mut self,
-        conn: ConnId,
-        version: Version,
-        leniency: Leniency,
-        frame: Frame<'_>,
-        now: Now,
-        out: &mut impl Sink,
-    ) -> Flow {
+    #[inline(never)]
+    fn read_other(&mut self, from: &Sender, frame: Frame<'_>, now: Now, out: &mut impl Sink) -> Flow {
+        let conn = from.conn;
         let mut serve = Serve::default();
-        let decoded = decode(frame, version, &leniency, &mut serve);
+        let decoded = decode(frame, from.version, &from.leniency, &mut serve);
         let lenient = serve.fault.filter(|_| decoded.is_ok() && self.tells_leniency(conn));
         if let Some(fault) = serve.survived.or(lenient) {
             self.tell_survived(conn, fault, out);
         }
-        let packet = match decoded {
-            Ok(packet) => packet,
-            Err(fault) => return self.refuse_packet(conn, fault, now, out),
-        };
-        let asks = matches!(
-            packet,
-            ControlPacket::Pubrel(_) | ControlPacket::Subscribe(_) | ControlPacket::Unsubscribe(_)
-        );
+        match decoded {
+            Ok(packet) => self.receive_other(from, packet, frame, now, out),
+            Err(fault) => self.refuse_packet(conn, fault, now, out),
+        }
+    }
+
+    /// Every packet but PUBLISH.
+    #[inline]
+    fn receive_other(
+        &mut self,
+        from: &Sender,
+        packet: ControlPacket<'_>,
+        frame: Frame<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        let conn = from.conn;
         let flow = match packet {
-            ControlPacket::Puback(ack) => self.puback(conn, &ack, now, out),
-            ControlPacket::Pubrec(ack) => self.pubrec(conn, &ack, now, out),
-            ControlPacket::Pubrel(ack) => self.pubrel(conn, &ack, frame, now, out),
-            ControlPacket::Pubcomp(ack) => self.pubcomp(conn, &ack, now, out),
+            ControlPacket::Puback(ack) => return self.puback(from, &ack, now, out),
+            ControlPacket::Pubrec(ack) => return self.pubrec(from, &ack, now, out),
+            ControlPacket::Pubcomp(ack) => return self.pubcomp(from, &ack, now, out),
+            ControlPacket::Pubrel(ack) => self.pubrel(from, &ack, frame, now, out),
             ControlPacket::Subscribe(subscribe) => self.subscribe(conn, &subscribe, now, out),
             ControlPacket::Unsubscribe(unsubscribe) => self.unsubscribe(conn, &unsubscribe, now, out),
             ControlPacket::Pingreq => {
                 // [V4 MQTT-3.12.4-1, V5 MQTT-3.12.4-1]
                 self.residents.send(conn, &ControlPacket::Pingresp, out);
-                Flow::Continue
+                return Flow::Continue;
             }
-            ControlPacket::Disconnect(disconnect) => self.disconnect(conn, &disconnect, now, out),
-            ControlPacket::Auth(auth) => self.auth(conn, &auth, now, out),
+            ControlPacket::Disconnect(disconnect) => return self.disconnect(conn, &disconnect, now, out),
+            ControlPacket::Auth(auth) => return self.auth(conn, &auth, now, out),
             // A second CONNECT [V4 MQTT-3.1.0-2, V5 MQTT-3.1.0-2], or a packet only servers send.
             ControlPacket::Connect(_)
             | ControlPacket::Publish(_)
@@ -131,10 +193,10 @@ impl Shard {
             | ControlPacket::Unsuback(_)
             | ControlPacket::Pingresp => {
                 self.close(conn, CloseReason::ProtocolError, ReasonCode::ProtocolError, None, now, out);
-                Flow::Closed
+                return Flow::Closed;
             }
         };
-        if asks && flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
+        if flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
     }
 
     /// A broken rule was served all the same.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hexmq_session::{Mono, Now};
-use hexmq_wire::{Delivery, Frame, PropertiesBuf, Publish, QoS, ReasonCode, Version};
+use hexmq_wire::{Delivery, Frame, Frames, PropertiesBuf, Publish, QoS, ReasonCode, Version};
 
 use super::Shard;
 use super::timers::Timer;
@@ -180,7 +180,7 @@ impl Shard {
             let Some(held) = device.held.take() else { continue };
             device.held_since = None;
             (*paused, *last_heard) = (false, now.mono);
-            let flow = self.receive(conn, Frame::new(&held), now, out);
+            let flow = self.receive(conn, &mut Frames::one(Frame::new(&held)), now, out);
             if flow == Flow::Closed || self.holds_uplink(conn).is_some() {
                 continue;
             }

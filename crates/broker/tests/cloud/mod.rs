@@ -13,8 +13,8 @@ use hexmq_broker::{
 };
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{
-    Connect, ControlPacket, Delivery, Frame, Properties, Publish, QoS, Subscribe, SubscriptionOptions,
-    SubscriptionsBuf, Unsubscribe, Version, Will,
+    Connect, ControlPacket, Delivery, Frame, Frames, Properties, Publish, QoS, Subscribe,
+    SubscriptionOptions, SubscriptionsBuf, Unsubscribe, Version, Will,
 };
 
 /// Everything a shard did to the world.
@@ -189,7 +189,7 @@ impl Cloud {
     }
 
     pub(crate) fn receive(&mut self, conn: ConnId, bytes: &[u8]) -> Flow {
-        self.shard.receive(conn, Frame::new(bytes), self.now, &mut self.world)
+        self.shard.receive(conn, &mut Frames::one(Frame::new(bytes)), self.now, &mut self.world)
     }
 
     /// What has been written to a connection since it was read last.

@@ -11,7 +11,7 @@ use hexmq_broker::{
 };
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{
-    Ack, Connect, ControlPacket, Delivery, Frame, Properties, PropertiesBuf, Property, Publish, QoS,
+    Ack, Connect, ControlPacket, Delivery, Frames, Properties, PropertiesBuf, Property, Publish, QoS,
     Subscribe, SubscriptionOptions, SubscriptionsBuf, Version,
 };
 
@@ -102,8 +102,9 @@ impl Bench {
         self.world.outputs.iter_mut().for_each(Vec::clear);
     }
 
+    /// Whole packets that came in one read.
     pub(crate) fn receive(&mut self, conn: ConnId, bytes: &[u8]) -> Flow {
-        self.shard.receive(conn, Frame::new(bytes), self.now, &mut self.world)
+        self.shard.receive(conn, &mut Frames::new(bytes, u32::MAX), self.now, &mut self.world)
     }
 }
 

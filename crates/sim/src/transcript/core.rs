@@ -7,7 +7,7 @@ use std::time::Duration;
 use hexmq_broker::{Address, Flow, Lost, Peer, Shard, ShardId, Shared, claim, home};
 use hexmq_notation::{Departure, Origin};
 use hexmq_session::{Mono, Now, Wall};
-use hexmq_wire::{ControlPacket, Frame, Leniency, NoTrace, Version, decode};
+use hexmq_wire::{ControlPacket, Frame, Frames, Leniency, NoTrace, Version, decode};
 
 use super::link::{Input, Link};
 use super::port::Port;
@@ -141,7 +141,7 @@ impl Core {
         {
             return self.move_home(name, to, packet);
         }
-        match self.shards[shard].receive(conn, frame, now, &mut self.ports[shard]) {
+        match self.shards[shard].receive(conn, &mut Frames::one(frame), now, &mut self.ports[shard]) {
             Flow::Continue => {}
             Flow::Pause => link.paused = true,
             Flow::Closed => link.gone = true,

@@ -21,6 +21,7 @@ mod host;
 mod ledger;
 mod plan;
 mod random;
+mod read;
 mod run;
 mod serve;
 mod vault;

@@ -1,25 +1,18 @@
 //! The server's side of the world: what `node` does with sockets and threads, done step by step.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
-use hexmq_broker::{Address, CloseReason, Condition, ConnId, Flow, Lost, Peer, Shard, home};
+use hexmq_broker::{Address, CloseReason, Condition, Flow, Lost, Peer, Shard, home};
 use hexmq_session::Now;
-use hexmq_wire::{ControlPacket, Frame, Framer, Leniency, NoTrace, PacketType, Version, decode};
+use hexmq_wire::{ControlPacket, Frame, Framer, Leniency, NoTrace, Version, decode};
 
 use super::client::Client;
 use super::cloud::claim;
 use super::host::{ConnKey, Link, Outputs, Paused, Told, key};
 use super::plan::{Keeps, Nature};
+use super::read::{Heard, Stop};
 use super::wires::{Place, Story};
 use super::{Happening, World};
-
-/// Why a link's reading stopped.
-enum Stop {
-    Flow(Flow),
-    /// Its session lives on another shard.
-    Home(usize),
-}
 
 impl World {
     /// One call into a shard, and what follows from it.
@@ -297,16 +290,13 @@ impl World {
         let unread = std::mem::take(&mut link.unread);
         let mut framer = std::mem::replace(&mut link.framer, Framer::new(u32::MAX));
         let (shards, seed) = (self.hosts.len() as u16, self.seed);
-        let (mut first, mut heard, mut bye) = (None, false, false);
+        let elsewhere = |frame: Frame<'_>| {
+            lobby.then(|| home_of(frame, shards, seed)).flatten().filter(|home| *home != at)
+        };
+        let mut heard = Heard::default();
         let (fed, asked) = self.turn(at, |shard, now, out| {
-            let fed = framer.feed(&unread, |frame| {
-                if lobby && let Some(home) = home_of(frame, shards, seed).filter(|home| *home != at) {
-                    first = Some(frame.bytes.to_vec());
-                    return ControlFlow::Break(Stop::Home(home));
-                }
-                heard = true;
-                bye |= is_goodbye(frame);
-                receive(shard, conn_id(conn), frame, &unread, now, out)
+            let fed = heard.feed(&mut framer, &unread, shard.maximum_packet_size(), elsewhere, |frames| {
+                shard.receive(conn_id(conn), frames, now, out)
             });
             if let Err(error) = &fed {
                 shard.unframed(conn_id(conn), *error, now, out);
@@ -315,8 +305,8 @@ impl World {
         });
         let now_ms = self.now_ms();
         let story = &mut self.wires[wire].story;
-        story.bye |= bye;
-        if heard {
+        story.bye |= heard.bye;
+        if heard.any {
             story.heard_at = now_ms;
         }
         let Some(link) = self.hosts[at].links.get_mut(&conn) else { return };
@@ -325,7 +315,7 @@ impl World {
         link.unread.splice(..0, unread[fed.consumed..].iter().copied());
         match fed.stopped {
             Some(Stop::Home(home)) => {
-                let mut bytes = first.unwrap_or_default();
+                let mut bytes = heard.first;
                 bytes.append(&mut link.unread);
                 let ends = link.ends;
                 self.hosts[at].links.remove(&conn);
@@ -350,7 +340,7 @@ impl World {
             Some(Stop::Flow(_)) => return,
             None => {}
         }
-        link.lobby &= !heard;
+        link.lobby &= !heard.any;
         if link.ends && link.unread.is_empty() {
             self.server_loses(wire, Lost::Closed);
         }
@@ -415,27 +405,6 @@ fn home_of(frame: Frame<'_>, shards: u16, seed: u64) -> Option<usize> {
         }
         _ => None,
     }
-}
-
-/// Receives a packet. Which bytes are looked at before changes nothing.
-fn receive(
-    shard: &mut Shard,
-    conn: ConnId,
-    frame: Frame<'_>,
-    ahead: &[u8],
-    now: Now,
-    out: &mut Outputs<'_>,
-) -> ControlFlow<Stop> {
-    shard.look_ahead(conn, ahead);
-    match shard.receive(conn, frame, now, out) {
-        Flow::Continue => ControlFlow::Continue(()),
-        stop => ControlFlow::Break(Stop::Flow(stop)),
-    }
-}
-
-/// A DISCONNECT with which the Will is not published.
-fn is_goodbye(frame: Frame<'_>) -> bool {
-    frame.packet_type() == Some(PacketType::Disconnect) && frame.bytes.get(2).copied().unwrap_or(0) == 0
 }
 
 /// CONNACK with success.

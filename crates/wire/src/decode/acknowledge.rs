@@ -4,24 +4,8 @@
 use super::{fields, properties};
 use crate::reader::Reader;
 use crate::{
-    Ack, Auth, ControlPacket, Disconnect, Fault, FaultCode, PacketIdentifier, PacketType, Place, Properties,
-    ReasonCode, Trace, Value, Version,
+    Ack, Auth, Disconnect, Fault, FaultCode, PacketType, Place, Properties, ReasonCode, Trace, Value, Version,
 };
-
-/// An acknowledgement that says nothing but its Packet Identifier, as nearly all of them do; `None` for whatever
-/// needs a closer look.
-#[inline]
-pub(super) fn short<'a>(bytes: &[u8]) -> Option<ControlPacket<'a>> {
-    let [first, 2, high, low] = *bytes else { return None };
-    let ack = Ack::success(PacketIdentifier::new(u16::from_be_bytes([high, low]))?);
-    match first {
-        0x40 => Some(ControlPacket::Puback(ack)),
-        0x50 => Some(ControlPacket::Pubrec(ack)),
-        0x62 => Some(ControlPacket::Pubrel(ack)),
-        0x70 => Some(ControlPacket::Pubcomp(ack)),
-        _ => None,
-    }
-}
 
 /// Reads the body of PUBACK, PUBREC, PUBREL or PUBCOMP.
 pub(super) fn ack<'a, T: Trace>(

@@ -13,7 +13,9 @@ mod subscribe;
 
 use crate::fixed_header::{VariableByteInteger, read_variable_byte_integer};
 use crate::reader::Reader;
-use crate::{ControlPacket, Fault, FaultCode, Frame, PacketType, Publish, Severity, Trace, Value, Version};
+use crate::{
+    ControlPacket, Fault, FaultCode, Frame, PacketType, Publish, Severity, ShortAck, Trace, Value, Version,
+};
 
 /// Which broken rules are served all the same. They are reported to the trace, whose answer is
 /// not asked for. The default is strict.
@@ -41,9 +43,9 @@ pub fn decode<'a, T: Trace>(
         return decode_publish(frame, version, trace).map(ControlPacket::Publish);
     }
     if !T::FIELDS
-        && let Some(packet) = acknowledge::short(frame.bytes)
+        && let Some(ack) = ShortAck::read(frame.bytes)
     {
-        return Ok(packet);
+        return Ok(ack.into());
     }
     let version = if packet_type == Some(PacketType::Connect) { connect::version_of(frame) } else { version };
     let mut reader = Reader::new(frame.bytes, 0, version, packet_type, trace);

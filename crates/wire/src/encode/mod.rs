@@ -9,7 +9,7 @@ pub use publish::{PublishParts, encode_publish, patch_packet_identifier};
 
 use crate::{
     Ack, Auth, Connack, Connect, ControlPacket, Disconnect, PacketIdentifier, PacketType, Properties,
-    REMAINING_LENGTH_MAX, ReasonCode, Suback, Subscribe, Unsuback, Unsubscribe, Version, Will,
+    REMAINING_LENGTH_MAX, ReasonCode, ShortAck, Suback, Subscribe, Unsuback, Unsubscribe, Version, Will,
     encode_remaining_length, remaining_length_size,
 };
 
@@ -283,8 +283,8 @@ fn encode_ack(
 ) -> Result<(), EncodeError> {
     let length = 2 + reason_size(ack.reason_code, ack.properties, version);
     if length == 2 {
-        let [high, low] = ack.packet_identifier.get().to_be_bytes();
-        out.extend_from_slice(&[first_byte(packet_type), 2, high, low]);
+        let short = ShortAck { packet_type, packet_identifier: ack.packet_identifier };
+        out.extend_from_slice(&short.to_bytes());
         return Ok(());
     }
     begin(first_byte(packet_type), length, out)?;

@@ -9,7 +9,7 @@ mod publish;
 mod subscribe;
 mod unsubscribe;
 
-pub use ack::Ack;
+pub use ack::{Ack, ShortAck};
 pub use auth::Auth;
 pub use connack::Connack;
 pub use connect::{Connect, Will};
