@@ -17,13 +17,18 @@ impl Shard {
         let Some(session) = self.residents.sessions.at_mut(slot) else { return Flow::Closed };
         match session.in_flight.puback(ack.packet_identifier) {
             Ok(outgoing) => {
+                let is_quiet = session.is_quiet();
                 self.residents.census.messages_in_flight -= 1;
                 self.residents.messages.release(outgoing.message);
-                self.residents.persist_done(slot, outgoing.place, out);
+                if outgoing.place != 0 {
+                    self.residents.persist_done(slot, outgoing.place, out);
+                }
                 if let Some(token) = token_of(&outgoing).filter(|_| !ack.reason_code.is_error()) {
                     out.acked(token);
                 }
-                self.pump_freed(slot, now, out);
+                if !is_quiet {
+                    self.pump(slot, now, out);
+                }
             }
             Err(_) => self.tell_unknown(conn, PacketType::Puback, ack, out),
         }

@@ -87,7 +87,7 @@ impl Shard {
             let flow = match packet_type {
                 Some(PacketType::Publish) => self.receive_publish(from, frame, &mut recent, now, out),
                 _ => match ShortAck::read(frame.bytes) {
-                    Some(ack) => self.receive_other(from, ack.into(), frame, now, out),
+                    Some(ack) => self.receive_short(from, ack, frame, now, out),
                     None => self.read_other(from, frame, now, out),
                 },
             };
@@ -143,6 +143,24 @@ impl Shard {
         if flow == Flow::Continue { self.hold_back(conn, now, out) } else { flow }
     }
 
+    /// An acknowledgement that was read at a glance.
+    #[inline(always)] // It has one caller.
+    fn receive_short(
+        &mut self,
+        from: &Sender,
+        short: ShortAck,
+        frame: Frame<'_>,
+        now: Now,
+        out: &mut impl Sink,
+    ) -> Flow {
+        match short.packet_type {
+            PacketType::Puback => self.puback(from, &short.as_ack(), now, out),
+            PacketType::Pubrec => self.pubrec(from, &short.as_ack(), now, out),
+            PacketType::Pubcomp => self.pubcomp(from, &short.as_ack(), now, out),
+            _ => self.receive_other(from, short.into(), frame, now, out),
+        }
+    }
+
     /// A packet that takes a closer look.
     /// [V5 U-2.1.2-2, V5 U-3.1.2.10-2, V5 U-3.13-1]
     #[inline(never)]
@@ -161,7 +179,6 @@ impl Shard {
     }
 
     /// Every packet but PUBLISH.
-    #[inline]
     fn receive_other(
         &mut self,
         from: &Sender,

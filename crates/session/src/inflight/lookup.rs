@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hexmq_wire::PacketIdentifier;
 
-use super::{Ring, State, TOMBSTONES_SLACK};
+use super::{Ring, Slot, State, TOMBSTONES_SLACK};
 
 /// Steps from one identifier to another, counting up: 0 to 65,534. After 65535 comes 1.
 #[inline]
@@ -94,29 +94,34 @@ impl<M> Ring<M> {
         upwards.filter_map(PacketIdentifier::new).find(is_free)
     }
 
-    /// The slot is done: its identifier is free.
+    /// The slot is done: its identifier is free, and its message given back.
     #[inline]
-    pub(super) fn finish(&mut self, index: usize) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
+    pub(super) fn finish(&mut self, index: usize) -> Option<M> {
+        let slot = match index {
+            0 => {
+                self.cursor = self.cursor.saturating_sub(1);
+                self.slots.pop_front()?
+            }
+            _ => {
+                let slot = self.slots.get_mut(index)?;
+                std::mem::replace(slot, Slot::tombstone(slot.identifier))
+            }
+        };
         match slot.state {
             State::Request => self.requests -= 1,
-            State::Tombstone => return,
+            State::Tombstone => {}
             State::Puback | State::Pubrec | State::Pubcomp => self.messages -= 1,
         }
-        slot.state = State::Tombstone;
-        slot.message = None;
-        if std::mem::take(&mut slot.unsent) {
-            // Acknowledged before it was sent again: the other side remembers the first time.
-            self.unsent -= 1;
-        }
+        // Acknowledged before it was sent again: the other side remembers the first time.
+        self.unsent -= u16::from(slot.unsent);
         if index == 0 {
             self.trim();
-        } else {
-            let living = usize::from(self.messages) + usize::from(self.requests);
-            if self.slots.len() > 2 * living + TOMBSTONES_SLACK {
-                self.close_holes();
-            }
+        } else if self.slots.len()
+            > 2 * (usize::from(self.messages) + usize::from(self.requests)) + TOMBSTONES_SLACK
+        {
+            self.close_holes();
         }
+        slot.message
     }
 
     /// Drops tombstones at the front.

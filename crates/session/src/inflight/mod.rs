@@ -214,15 +214,13 @@ impl<M> InFlight<M> {
     pub fn puback(&mut self, identifier: PacketIdentifier) -> Result<M, AckError> {
         let ring = self.ring.as_mut().ok_or(AckError::Unknown)?;
         let index = ring.find(identifier).ok_or(AckError::Unknown)?;
-        let slot = ring.slots.get_mut(index).ok_or(AckError::Unknown)?;
+        let slot = ring.slots.get(index).ok_or(AckError::Unknown)?;
         match slot.state {
             State::Puback => {}
             State::Pubrec | State::Pubcomp => return Err(AckError::WrongQoS),
             State::Request | State::Tombstone => return Err(AckError::Unknown),
         }
-        let message = slot.message.take().ok_or(AckError::Unknown)?;
-        ring.finish(index);
-        Ok(message)
+        ring.finish(index).ok_or(AckError::Unknown)
     }
 
     /// The receiver has taken over, or (5.0, from 0x80) refused, a QoS 2 message. The message is
@@ -374,6 +372,11 @@ impl<M> Default for Ring<M> {
 }
 
 impl<M> Slot<M> {
+    /// What is left of one that is done while older ones are not.
+    fn tombstone(identifier: PacketIdentifier) -> Slot<M> {
+        Slot { message: None, identifier, state: State::Tombstone, unsent: false }
+    }
+
     fn resend(&self) -> Option<Resend<'_, M>> {
         let identifier = self.identifier;
         let message = self.message.as_ref();
