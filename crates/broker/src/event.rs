@@ -132,7 +132,7 @@ reasons! {
         PacketTooLarge = "packet_too_large",
         /// Its Message Expiry Interval has passed.
         Expired = "expired",
-        /// The session ended while the message was waiting.
+        /// The session ended before it had the message, or had acknowledged it.
         SessionEnded = "session_ended",
         /// A QoS 0 message of a device found no room among those for the platform.
         UplinkQueueFull = "uplink_queue_full",
@@ -252,7 +252,7 @@ pub enum Event<'a> {
         /// What the SUBACK says (in 3.x it is 0x80).
         reason: ReasonCode,
     },
-    /// A message did not reach a session.
+    /// A message did not reach a session. What a session leaves when it ends is told with its end.
     MessageDropped {
         /// Whose client it is.
         namespace: Namespace,
@@ -281,10 +281,14 @@ pub enum Event<'a> {
     },
     /// A session ended.
     SessionEnded {
+        /// Whose client it was.
+        namespace: Namespace,
         /// Client Identifier.
         client_identifier: &'a str,
         /// It had lived past its Session Expiry Interval.
         expired: bool,
+        /// Messages that it had not been sent, or had not acknowledged (QoS 1), and nobody else gets.
+        dropped: u64,
     },
 }
 
@@ -312,7 +316,7 @@ impl Event<'_> {
     pub fn level(&self) -> Level {
         match self {
             Event::Connected { .. }
-            | Event::SessionEnded { .. }
+            | Event::SessionEnded { dropped: 0, .. }
             | Event::WillPublished { .. }
             | Event::QuirkSurvived { .. } => Level::Debug,
             Event::Disconnected { reason: CloseReason::WriteStalled, .. } => Level::Warn,
@@ -386,9 +390,10 @@ impl fmt::Display for Event<'_> {
             Event::WillPublished { client_identifier, topic } => {
                 write!(f, "the Will of {client_identifier:?} was published to {topic:?}")
             }
-            Event::SessionEnded { client_identifier, expired } => {
+            Event::SessionEnded { client_identifier, expired, dropped, .. } => {
                 let how = if expired { "expired" } else { "ended" };
-                write!(f, "the session of {client_identifier:?} {how}")
+                write!(f, "the session of {client_identifier:?} {how}")?;
+                describe_left(f, dropped)
             }
         }
     }
@@ -408,6 +413,15 @@ impl Refusal {
             }
             _ => "",
         }
+    }
+}
+
+/// Messages that an ended session leaves.
+fn describe_left(f: &mut fmt::Formatter<'_>, dropped: u64) -> fmt::Result {
+    match dropped {
+        0 => Ok(()),
+        1 => f.write_str("; a message that it had not acknowledged is dropped"),
+        _ => write!(f, "; {dropped} messages that it had not acknowledged are dropped"),
     }
 }
 

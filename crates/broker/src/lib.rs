@@ -20,6 +20,7 @@ mod layout;
 mod limits;
 mod matches;
 mod message;
+mod outgoing;
 mod peer;
 mod port;
 mod pump;

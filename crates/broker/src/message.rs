@@ -3,6 +3,8 @@
 //! A body lies in a cell of a *shelf*: cells of one size, side by side, without an allocation of
 //! their own. Shelves that are emptied are given back.
 
+use std::num::NonZeroU32;
+
 use hexmq_session::Wall;
 use hexmq_wire::QoS;
 
@@ -11,7 +13,18 @@ use crate::{Message, Namespace};
 
 /// A body in [`Messages`]. Each holder counts as one reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MessageId(u32);
+pub(crate) struct MessageId(NonZeroU32);
+
+impl MessageId {
+    fn new(place: u32) -> MessageId {
+        MessageId(NonZeroU32::MIN.saturating_add(place))
+    }
+
+    #[inline]
+    fn place(self) -> u32 {
+        self.0.get() - 1
+    }
+}
 
 /// The bodies a shard keeps. Cells are used again, so steady traffic does not allocate.
 #[derive(Debug, Default)]
@@ -68,32 +81,39 @@ impl Messages {
             qos: message.qos,
             retain: message.retain,
         };
-        MessageId(self.shelves.put(label, len, parts))
+        MessageId::new(self.shelves.put(label, len, parts))
     }
 
     /// One more holder.
     pub(crate) fn share(&mut self, id: MessageId) -> MessageId {
-        if let Some(label) = self.shelves.label_mut(id.0) {
+        if let Some(label) = self.shelves.label_mut(id.place()) {
             label.references += 1;
         }
         id
     }
 
-    /// A holder is done; the last one frees the body.
-    pub(crate) fn release(&mut self, id: MessageId) {
-        let Some(label) = self.shelves.label_mut(id.0) else { return };
+    /// A holder is done, if it is one; the last one frees the body.
+    #[inline]
+    pub(crate) fn release(&mut self, id: impl Into<Option<MessageId>>) {
+        if let Some(id) = id.into() {
+            self.release_one(id);
+        }
+    }
+
+    fn release_one(&mut self, id: MessageId) {
+        let Some(label) = self.shelves.label_mut(id.place()) else { return };
         debug_assert!(label.references > 0, "a message is released once for each holder");
         label.references -= 1;
         if label.references == 0 {
             self.bodies -= 1;
             self.bytes -= u64::from(label.len);
-            self.shelves.clear(id.0);
+            self.shelves.clear(id.place());
         }
     }
 
     /// The message as it is routed, but for its publisher: who may have it was decided when it came.
     pub(crate) fn get(&self, id: MessageId) -> Message<'_> {
-        let (label, cell) = self.shelves.get(id.0).unwrap_or((&Label::NONE, &[]));
+        let (label, cell) = self.shelves.get(id.place()).unwrap_or((&Label::NONE, &[]));
         let bytes = cell.get(..label.len as usize).unwrap_or_default();
         let (topic, rest) = bytes.split_at_checked(label.topic_len.into()).unwrap_or_default();
         let (properties, payload) = rest.split_at_checked(label.properties_len as usize).unwrap_or_default();
@@ -114,7 +134,7 @@ impl Messages {
 
     /// Bytes of topic, properties and payload.
     pub(crate) fn size(&self, id: MessageId) -> u64 {
-        self.shelves.get(id.0).map_or(0, |(label, _)| label.len.into())
+        self.shelves.get(id.place()).map_or(0, |(label, _)| label.len.into())
     }
 
     /// Bodies kept.

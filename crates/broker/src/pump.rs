@@ -5,8 +5,8 @@ use hexmq_wire::{Ack, ControlPacket, PacketIdentifier, QoS, patch_packet_identif
 
 use crate::connection::{Connection, Stage};
 use crate::layout::{Form, Terms, encode_for};
+use crate::outgoing::Outgoing;
 use crate::residents::{Listed, Residents, open_output};
-use crate::session::Outgoing;
 use crate::{Condition, ConnId, DropReason, Sink};
 
 impl Residents {
@@ -36,10 +36,16 @@ impl Residents {
             return false;
         }
         match session.in_flight.next_resend() {
-            Some(Resend::Publish { identifier, message, .. }) => {
+            Some(Resend::Publish { identifier, qos, message }) => {
+                let Some(body) = message.message else {
+                    // Only a session that ends with its connection has such: it has no second one.
+                    self.forget_in_flight(slot, identifier, qos);
+                    self.census.publish_dropped += 1;
+                    return true;
+                };
                 // The window keeps the original; the copy is given back below.
                 let again = Outgoing {
-                    message: self.messages.share(message.message),
+                    message: self.messages.share(body),
                     qos: message.qos,
                     retain: message.retain,
                     place: message.place,
@@ -84,17 +90,15 @@ impl Residents {
         now: Now,
         out: &mut impl Sink,
     ) {
-        let tame = self.sessions.at(slot).and_then(|session| session.tame);
-        let no_retain = tame.is_some_and(|tame| tame.no_retain);
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let no_retain = session.tame.is_some_and(|tame| tame.no_retain);
         let message = self.messages.get(outgoing.message);
         let payload = message.payload.len();
         let extra = outgoing.extra.as_deref();
         let terms = Terms {
-            qos: outgoing.qos,
             retain: outgoing.retain && !no_retain,
             subscription_identifiers: extra.map_or(&[], |extra| &extra.subscription_identifiers),
-            group: 0,
-            token: None,
+            ..Terms::kept(outgoing.qos)
         };
         let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at_mut(conn.slot)
         else {
@@ -120,7 +124,7 @@ impl Residents {
             return;
         }
         let (message, place) = (outgoing.message, outgoing.place);
-        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let keeps = again.is_none() && session.keeps_sent(outgoing.qos, outgoing.group());
         let identifier = match again {
             Some(identifier) => Some(identifier),
             None if outgoing.qos == QoS::AtMostOnce => {
@@ -132,15 +136,16 @@ impl Residents {
             }
             None => {
                 self.census.messages_in_flight += 1;
-                session.in_flight.begin(outgoing.qos, outgoing)
+                session.in_flight.begin(outgoing.qos, outgoing.sent(keeps))
             }
         };
         if let (Some(at), Some(identifier)) = (identifier_at, identifier) {
             patch_packet_identifier(buffer, at, identifier);
         }
-        if again.is_some() {
+        if !keeps {
             self.messages.release(message);
-        } else if let Some(identifier) = identifier {
+        }
+        if let Some(identifier) = identifier.filter(|_| again.is_none()) {
             self.persist_sent(slot, place, identifier, out);
         }
         self.count_publish(size, payload);

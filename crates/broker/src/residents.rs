@@ -15,7 +15,8 @@ use crate::connection::{Connection, Sender, Stage};
 use crate::layout::{Form, Layouts, Original, Terms, encode_for};
 use crate::matches::{Chosen, Receiver};
 use crate::message::{MessageId, Messages};
-use crate::session::{Extra, Granted, Outgoing, Session};
+use crate::outgoing::Outgoing;
+use crate::session::{Granted, Session};
 use crate::slots::Slots;
 use crate::store_side::Serials;
 use crate::{Census, ConnId, DropReason, Event, Limits, Message, Serial, Sink};
@@ -56,6 +57,14 @@ pub(crate) struct Outbound<'a> {
     pub(crate) original: Option<Original<'a>>,
 }
 
+impl Outbound<'_> {
+    /// One more holder of its body.
+    fn keep(&mut self, messages: &mut Messages) -> MessageId {
+        let kept = *self.kept.get_or_insert_with(|| messages.keep(self.message));
+        messages.share(kept)
+    }
+}
+
 /// Bytes a Reason String adds beside its text: identifier, its length, the Property Length, the
 /// Remaining Length and a reason code.
 const REASON_STRING_OVERHEAD: usize = 16;
@@ -89,9 +98,7 @@ impl Residents {
 
     /// Nobody further gets this message.
     pub(crate) fn finish(&mut self, outbound: Outbound<'_>) {
-        if let Some(kept) = outbound.kept {
-            self.messages.release(kept);
-        }
+        self.messages.release(outbound.kept);
     }
 
     /// Delivers to a matching session of this shard.
@@ -184,8 +191,8 @@ impl Residents {
             return;
         };
         let version = connected.version;
-        let stored = terms.qos != QoS::AtMostOnce
-            && self.sessions.at(slot).is_some_and(|session| session.stored.is_some());
+        let session = if terms.qos == QoS::AtMostOnce { None } else { self.sessions.at_mut(slot) };
+        let stored = session.as_ref().is_some_and(|session| session.stored.is_some());
         let promise = stored && terms.qos == QoS::ExactlyOnce;
         let plain = terms.subscription_identifiers.is_empty()
             && (promise || connected.aliases.as_ref().is_none_or(|aliases| aliases.outgoing.maximum() == 0));
@@ -206,16 +213,17 @@ impl Residents {
             self.drop_message(slot, outbound.message, terms.qos, DropReason::PacketTooLarge, out);
             return;
         }
-        if let Some(at) = identifier_at {
-            let place = self.next_place(slot);
-            let outgoing = self.keep(terms, place, outbound);
-            let Some(session) = self.sessions.at_mut(slot) else { return };
+        if let (Some(at), Some(session)) = (identifier_at, session) {
+            let keeps = session.keeps_sent(terms.qos, terms.group);
+            let message = keeps.then(|| outbound.keep(&mut self.messages));
+            let place = session.take_place();
+            let outgoing = Outgoing::new(message, place, terms);
             if let Some(identifier) = session.in_flight.begin(terms.qos, outgoing) {
                 patch_packet_identifier(buffer, at, identifier); // asked for again, it may be written before
                 self.census.messages_in_flight += 1;
                 session.show_room();
-                if stored {
-                    self.persist_queued(slot, place, terms, Some(identifier), outbound, out);
+                if let Some(place) = place {
+                    self.persist_queued(place, terms, Some(identifier), outbound, out);
                 }
             }
         }
@@ -228,21 +236,6 @@ impl Residents {
         self.census.bytes_sent += size as u64;
         self.census.publish_sent += 1;
         self.census.publish_bytes_sent += payload as u64;
-    }
-
-    /// One more holder of the message being delivered.
-    fn keep(&mut self, terms: &Terms<'_>, place: u64, outbound: &mut Outbound<'_>) -> Outgoing {
-        let kept = *outbound.kept.get_or_insert_with(|| self.messages.keep(outbound.message));
-        let has_extra =
-            !terms.subscription_identifiers.is_empty() || terms.group != 0 || terms.token.is_some();
-        let extra = has_extra.then(|| {
-            Box::new(Extra {
-                subscription_identifiers: terms.subscription_identifiers.to_vec(),
-                group: terms.group,
-                token: terms.token,
-            })
-        });
-        Outgoing { message: self.messages.share(kept), qos: terms.qos, retain: terms.retain, place, extra }
     }
 
     fn enqueue(&mut self, slot: u32, terms: &Terms<'_>, outbound: &mut Outbound<'_>, out: &mut impl Sink) {
@@ -258,20 +251,17 @@ impl Residents {
         outbound: &mut Outbound<'_>,
         out: &mut impl Sink,
     ) {
-        let place = self.next_place(slot);
-        if place != 0 {
-            self.persist_queued(slot, place, terms, None, outbound, out);
-            if self.leaves_in_store(slot, place, outbound.message) {
+        let place = self.sessions.at_mut(slot).and_then(Session::take_place);
+        if let Some(place) = place {
+            self.persist_queued(place, terms, None, outbound, out);
+            if self.leaves_in_store(slot, place.1, outbound.message) {
                 self.census.messages_queued += 1;
                 return;
             }
         }
-        let outgoing = self.keep(terms, place, outbound);
-        let Some(session) = self.sessions.at_mut(slot) else {
-            self.messages.release(outgoing.message);
-            return;
-        };
-        session.queue.push(outgoing, &self.messages);
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let message = outbound.keep(&mut self.messages);
+        session.queue.push(Outgoing::new(message, place, terms), &self.messages);
         self.census.messages_queued += 1;
         session.show_room();
     }

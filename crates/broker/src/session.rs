@@ -7,7 +7,8 @@ use hexmq_session::{InFlight, Mono, Received};
 use hexmq_wire::{PacketIdentifier, QoS, SubscriptionOptions};
 
 use crate::layout::Terms;
-use crate::message::{MessageId, Messages};
+use crate::message::MessageId;
+use crate::outgoing::{Queue, Sent};
 use crate::retained::Cursor;
 use crate::room::Room;
 use crate::{Serial, SessionKey};
@@ -26,7 +27,7 @@ pub(crate) struct Session {
     pub(crate) timer: Mono,
     pub(crate) subscriptions: Subscriptions,
     /// To the client.
-    pub(crate) in_flight: InFlight<Outgoing>,
+    pub(crate) in_flight: InFlight<Sent>,
     /// From the client: QoS 2 messages taken over and not yet released.
     pub(crate) received: Received,
     pub(crate) queue: Queue,
@@ -155,7 +156,7 @@ impl Stored {
     }
 
     /// The place for one more message.
-    pub(crate) fn take_place(&mut self) -> u64 {
+    fn take_place(&mut self) -> u64 {
         let place = self.next_place;
         self.next_place += 1;
         place
@@ -179,72 +180,6 @@ pub(crate) struct Granted {
     pub(crate) subscription_identifier: Option<u32>,
     /// With No Local: the mark of the client itself, whose messages it does not get; else 0.
     pub(crate) not_from: u64,
-}
-
-/// A message for one session: the body and how this session gets it.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) message: MessageId,
-    pub(crate) qos: QoS,
-    pub(crate) retain: bool,
-    /// Its place in the store; 0: it is not there.
-    pub(crate) place: u64,
-    pub(crate) extra: Option<Box<Extra>>,
-}
-
-/// What few messages have.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Extra {
-    pub(crate) subscription_identifiers: Vec<u32>,
-    /// The shared subscription it was sent for; 0: none.
-    pub(crate) group: u64,
-    /// Who is told of its acknowledgement.
-    pub(crate) token: Option<u64>,
-}
-
-/// Messages waiting for room in the in-flight window or for a connection. Oldest first; past a
-/// bound the oldest are dropped. One word while nothing has ever waited.
-#[derive(Debug, Default)]
-pub(crate) struct Queue(Option<Box<Waiting>>);
-
-#[derive(Debug, Default)]
-struct Waiting {
-    messages: VecDeque<Outgoing>,
-    bytes: u64,
-}
-
-/// An emptied queue with room for more gives its memory back.
-const KEEP_MESSAGES: usize = 64;
-
-impl Queue {
-    pub(crate) fn push(&mut self, outgoing: Outgoing, messages: &Messages) {
-        let waiting = self.0.get_or_insert_default();
-        waiting.bytes += messages.size(outgoing.message);
-        waiting.messages.push_back(outgoing);
-    }
-
-    pub(crate) fn pop(&mut self, messages: &Messages) -> Option<Outgoing> {
-        let waiting = self.0.as_mut()?;
-        let outgoing = waiting.messages.pop_front()?;
-        waiting.bytes -= messages.size(outgoing.message);
-        if waiting.messages.is_empty() && waiting.messages.capacity() > KEEP_MESSAGES {
-            self.0 = None;
-        }
-        Some(outgoing)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |waiting| waiting.messages.len())
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|waiting| waiting.messages.is_empty())
-    }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
-    }
 }
 
 /// The subscriptions of one session, by filter as sent (`$share/…` included).
@@ -391,6 +326,29 @@ impl Session {
             rare: None,
             tame: None,
         }
+    }
+
+    /// Whether the body of a message is kept when it has been sent: to be sent again on another connection, or
+    /// to go to another member of its shared subscription, to which no QoS 2 message goes.
+    /// [V5 MQTT-4.8.2-5, V5 U-4.8.2-5]
+    #[inline]
+    pub(crate) fn keeps_sent(&self, qos: QoS, group: u64) -> bool {
+        self.expiry != Expiry::AtOnce || (group != 0 && qos == QoS::AtLeastOnce)
+    }
+
+    /// Changes when the session ends, while it has a connection. One that ends with it stays so: what it has in
+    /// flight is not kept to be sent again.
+    pub(crate) fn change_expiry(&mut self, expiry: Expiry) {
+        if self.expiry != Expiry::AtOnce {
+            self.expiry = expiry;
+        }
+    }
+
+    /// The place a new message has in the store, and the session's number there; `None` if the session is not
+    /// stored.
+    #[inline]
+    pub(crate) fn take_place(&mut self) -> Option<(Serial, u64)> {
+        self.stored.as_mut().map(|stored| (stored.serial, stored.take_place()))
     }
 
     /// When something is due that time alone brings about.

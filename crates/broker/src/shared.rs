@@ -121,7 +121,7 @@ census! {
     messages_queued,
     /// Gauge: messages sent and not yet acknowledged.
     messages_in_flight,
-    /// Gauge: message bodies kept.
+    /// Gauge: message bodies kept, of messages that wait or may have to be sent again.
     messages_stored,
     /// Gauge: bytes of message bodies kept.
     messages_stored_bytes,

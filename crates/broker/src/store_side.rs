@@ -5,9 +5,10 @@ use hexmq_wire::{PacketIdentifier, QoS};
 
 use crate::layout::Terms;
 use crate::message::MessageId;
+use crate::outgoing::{Extra, Outgoing};
 use crate::record::{Destination, QueuedTerms, Record, RecordReader, Serial};
 use crate::residents::{Outbound, Residents};
-use crate::session::{Extra, Outgoing, Session, Tail};
+use crate::session::{Session, Tail};
 use crate::{Fetch, FetchKind, Fetched, Message, SessionRef, ShardId, Sink};
 
 /// A queue with fewer messages in memory than this gets more from its tail.
@@ -65,22 +66,15 @@ impl Residents {
         Some(serial)
     }
 
-    /// The place a new message for this session has in the store; 0 if the session is not stored.
-    pub(crate) fn next_place(&mut self, slot: u32) -> u64 {
-        let stored = self.sessions.at_mut(slot).and_then(|session| session.stored.as_mut());
-        stored.map_or(0, |stored| stored.take_place())
-    }
-
+    /// A message has a place in a session.
     pub(crate) fn persist_queued(
         &mut self,
-        slot: u32,
-        place: u64,
+        (session, place): (Serial, u64),
         terms: &Terms<'_>,
         sent: Option<PacketIdentifier>,
         outbound: &mut Outbound<'_>,
         out: &mut impl Sink,
     ) {
-        let Some(session) = self.stored_serial(slot) else { return };
         let Some(message) = self.serial_of(outbound, out) else { return };
         let terms = QueuedTerms {
             qos: terms.qos,
@@ -98,14 +92,19 @@ impl Residents {
         identifier: PacketIdentifier,
         out: &mut impl Sink,
     ) {
-        if let Some(session) = self.stored_serial(slot).filter(|_| place != 0) {
+        if place != 0
+            && let Some(session) = self.stored_serial(slot)
+        {
             self.persist(&Record::Sent { session, place, identifier }, out);
         }
     }
 
     /// A message of a stored session is delivered or dropped.
+    #[inline]
     pub(crate) fn persist_done(&mut self, slot: u32, place: u64, out: &mut impl Sink) {
-        if let Some(session) = self.stored_serial(slot).filter(|_| place != 0) {
+        if place != 0
+            && let Some(session) = self.stored_serial(slot)
+        {
             self.persist(&Record::Done { session, place }, out);
         }
     }
@@ -279,7 +278,7 @@ impl Residents {
                 match sent {
                     Some(identifier) => {
                         self.census.messages_in_flight +=
-                            u64::from(session.in_flight.restore(identifier, qos, Some(outgoing)));
+                            u64::from(session.in_flight.restore(identifier, qos, Some(outgoing.sent(true))));
                     }
                     None => {
                         session.queue.push(outgoing, &self.messages);

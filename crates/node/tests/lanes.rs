@@ -32,7 +32,7 @@ impl Tap for Count {
     fn event(&self, shard: ShardId, event: &Event<'_>) {
         let thread = std::thread::current().name().map(str::to_owned);
         self.drivers.lock().expect("whole").insert((shard.0, thread));
-        if matches!(event, Event::MessageDropped { .. }) {
+        if matches!(event, Event::MessageDropped { .. } | Event::SessionEnded { dropped: 1.., .. }) {
             self.dropped.fetch_add(1, SeqCst);
         }
     }

@@ -33,10 +33,13 @@ impl Counters {
     /// Counts an event.
     pub fn count(&self, event: &Event<'_>) {
         match event {
-            Event::Refused { refusal, .. } => add(&self.refusals, *refusal as usize),
-            Event::Disconnected { reason, .. } => add(&self.closes, *reason as usize),
-            Event::ConnectIncomplete { .. } => add(&self.closes, CloseReason::ConnectIncomplete as usize),
-            Event::MessageDropped { reason, .. } => add(&self.drops, *reason as usize),
+            Event::Refused { refusal, .. } => add(&self.refusals, *refusal as usize, 1),
+            Event::Disconnected { reason, .. } => add(&self.closes, *reason as usize, 1),
+            Event::ConnectIncomplete { .. } => add(&self.closes, CloseReason::ConnectIncomplete as usize, 1),
+            Event::MessageDropped { reason, .. } => add(&self.drops, *reason as usize, 1),
+            Event::SessionEnded { dropped, .. } => {
+                add(&self.drops, DropReason::SessionEnded as usize, *dropped);
+            }
             Event::ViolationSurvived { .. } => tick(&self.violations_survived),
             Event::PublishDenied { .. } => tick(&self.publishes_denied),
             Event::SubscriptionDenied { .. } => tick(&self.subscriptions_denied),
@@ -80,9 +83,10 @@ fn tick(cell: &AtomicU64) {
     cell.fetch_add(1, Relaxed);
 }
 
-fn add(cells: &[AtomicU64], index: usize) {
+/// So many more.
+fn add(cells: &[AtomicU64], index: usize, count: u64) {
     if let Some(cell) = cells.get(index) {
-        tick(cell);
+        cell.fetch_add(count, Relaxed);
     }
 }
 
@@ -109,8 +113,19 @@ mod tests {
                 reason: DropReason::QueueFull,
             });
         }
+        counters.count(&Event::SessionEnded {
+            namespace: hexmq_broker::Namespace::PLAIN,
+            client_identifier: "c",
+            expired: false,
+            dropped: 2,
+        });
         for (name, count) in counters.drops() {
-            assert_eq!(count, if name == "queue_full" { 3 } else { 0 }, "{name}");
+            let expected = match name {
+                "queue_full" => 3,
+                "session_ended" => 2,
+                _ => 0,
+            };
+            assert_eq!(count, expected, "{name}");
         }
         assert_eq!(counters.closes().map(|(_, count)| count).sum::<u64>(), 0);
     }

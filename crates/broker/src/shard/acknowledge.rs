@@ -5,7 +5,7 @@ use hexmq_wire::{Ack, ControlPacket, Frame, PacketIdentifier, PacketType, Reason
 
 use super::Shard;
 use crate::connection::Sender;
-use crate::session::Outgoing;
+use crate::outgoing::Sent;
 use crate::{ConnId, Event, Flow, Quirk, Record, SessionKey, Sink};
 
 impl Shard {
@@ -154,7 +154,7 @@ impl Shard {
     }
 
     /// Whoever wants to hear of the acknowledgement of a QoS 2 message hears of PUBCOMP.
-    fn remember_token(&mut self, slot: u32, identifier: PacketIdentifier, outgoing: &Outgoing) {
+    fn remember_token(&mut self, slot: u32, identifier: PacketIdentifier, outgoing: &Sent) {
         if let Some(token) = token_of(outgoing)
             && let Some(session) = self.residents.sessions.at_mut(slot)
         {
@@ -194,6 +194,6 @@ fn has_zero_flags(frame: Frame<'_>) -> bool {
     frame.bytes.first().is_some_and(|first| first & 0x0F == 0)
 }
 
-fn token_of(outgoing: &Outgoing) -> Option<u64> {
+fn token_of(outgoing: &Sent) -> Option<u64> {
     outgoing.extra.as_ref().and_then(|extra| extra.token)
 }

@@ -6,9 +6,9 @@ use hexmq_wire::{ControlPacket, Disconnect, Fault, PropertiesBuf, QoS, ReasonCod
 use super::Shard;
 use crate::connection::{Connected, Connection, Stage, Will};
 use crate::message::MessageId;
-use crate::session::{DelayedWill, Expiry, Outgoing};
+use crate::session::{DelayedWill, Expiry};
 use crate::uplink::take_will_note;
-use crate::{CloseReason, ConnId, DropReason, Event, Flow, Namespace, SessionKey, SessionRef, Sink};
+use crate::{CloseReason, ConnId, Event, Flow, Namespace, SessionKey, SessionRef, Sink};
 use hexmq_topic::SubscriptionFilter;
 
 impl Shard {
@@ -31,7 +31,7 @@ impl Shard {
             }
             let expiry = Expiry::from_interval(interval).capped(self.residents.limits.session_expiry_max_s);
             if let Some(session) = self.residents.sessions.at_mut(session) {
-                session.expiry = expiry;
+                session.change_expiry(expiry);
             }
         }
         let reason = if disconnect.reason_code == ReasonCode::Success {
@@ -240,7 +240,7 @@ impl Shard {
             self.publish_will(slot, will.message, will.expiry_s, now, out);
         }
         let Some(mut session) = self.residents.sessions.remove(slot) else { return };
-        self.forget_stored(&mut session, out);
+        let mut dropped = self.forget_stored(&mut session, out);
         self.directory.remove(slot, &session.key);
         for filter in session.subscriptions.take_all() {
             if let Ok(filter) = SubscriptionFilter::parse(&filter) {
@@ -251,52 +251,49 @@ impl Shard {
         self.residents.census.sessions_expired += u64::from(expired);
         self.residents.census.messages_queued -= session.queue.len() as u64;
         self.residents.census.messages_in_flight -= session.in_flight.len() as u64;
-        let mut orphans: Vec<Outgoing> = Vec::new();
-        for (_, qos, outgoing) in session.in_flight.drain() {
-            match outgoing {
+        let messages = &mut self.residents.messages;
+        let mut orphans: Vec<(u64, MessageId)> = Vec::new();
+        for (_, qos, sent) in session.in_flight.drain() {
+            let Some(sent) = sent else { continue };
+            match (sent.group(), sent.message) {
                 // [V5 MQTT-4.8.2-5] A QoS 2 message on its way goes to nobody else.
-                Some(outgoing) if qos == QoS::AtLeastOnce => orphans.push(outgoing),
-                Some(outgoing) => self.residents.messages.release(outgoing.message),
-                None => {}
+                (group @ 1.., Some(body)) if qos == QoS::AtLeastOnce => orphans.push((group, body)),
+                (_, body) => {
+                    dropped += u64::from(qos == QoS::AtLeastOnce);
+                    messages.release(body);
+                }
             }
         }
-        while let Some(outgoing) = session.queue.pop(&self.residents.messages) {
-            orphans.push(outgoing);
+        while let Some(waiting) = session.queue.pop(messages) {
+            match waiting.group() {
+                0 => {
+                    dropped += 1;
+                    messages.release(waiting.message);
+                }
+                group => orphans.push((group, waiting.message)),
+            }
         }
-        out.tell(Event::SessionEnded { client_identifier: &session.key.identifier, expired });
-        for orphan in orphans {
-            self.bequeath(&session.key, me, orphan, now, out);
+        self.residents.census.publish_dropped += dropped;
+        let SessionKey { namespace, identifier } = &session.key;
+        out.tell(Event::SessionEnded {
+            namespace: *namespace,
+            client_identifier: identifier,
+            expired,
+            dropped,
+        });
+        for (group, orphan) in orphans {
+            self.bequeath(me, group, orphan, now, out);
         }
     }
 
     /// A message a session could not take: another member of its shared subscription gets it.
     /// [V5 U-4.8.2-5]
-    fn bequeath(
-        &mut self,
-        heir_of: &SessionKey,
-        me: SessionRef,
-        orphan: Outgoing,
-        now: Now,
-        out: &mut impl Sink,
-    ) {
-        let group = orphan.extra.as_ref().map_or(0, |extra| extra.group);
-        let stored = self.residents.messages.get(orphan.message);
-        if group == 0 {
-            self.residents.census.publish_dropped += 1;
-            out.tell(Event::MessageDropped {
-                namespace: heir_of.namespace,
-                client_identifier: &heir_of.identifier,
-                topic: stored.topic,
-                qos: orphan.qos,
-                reason: DropReason::SessionEnded,
-            });
-        } else {
-            let (topic, properties, payload): (String, Vec<u8>, Vec<u8>) =
-                (stored.topic.into(), stored.properties.into(), stored.payload.into());
-            let message =
-                crate::Message { topic: &topic, properties: &properties, payload: &payload, ..stored };
-            self.deliver_to_member(&message, None, me, group, 0, now, out);
-        }
-        self.residents.messages.release(orphan.message);
+    fn bequeath(&mut self, me: SessionRef, group: u64, orphan: MessageId, now: Now, out: &mut impl Sink) {
+        let stored = self.residents.messages.get(orphan);
+        let (topic, properties, payload): (String, Vec<u8>, Vec<u8>) =
+            (stored.topic.into(), stored.properties.into(), stored.payload.into());
+        let message = crate::Message { topic: &topic, properties: &properties, payload: &payload, ..stored };
+        self.deliver_to_member(&message, None, me, group, 0, now, out);
+        self.residents.messages.release(orphan);
     }
 }

@@ -74,13 +74,13 @@ impl Shard {
         }
     }
 
-    /// A session is over; so is what the store has of it.
-    pub(super) fn forget_stored(&mut self, session: &mut Session, out: &mut impl Sink) {
-        let Some(stored) = session.stored.take() else { return };
+    /// A session is over; so is what the store has of it: so many messages of it are there alone.
+    pub(super) fn forget_stored(&mut self, session: &mut Session, out: &mut impl Sink) -> u64 {
+        let Some(stored) = session.stored.take() else { return 0 };
         self.residents.census.messages_queued =
             self.residents.census.messages_queued.saturating_sub(stored.tail.messages);
-        self.residents.census.publish_dropped += stored.tail.messages;
         self.residents.persist(&Record::SessionEnded { session: stored.serial }, out);
+        stored.tail.messages
     }
 
     /// A Will outlives a crash with its session.

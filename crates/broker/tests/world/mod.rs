@@ -11,8 +11,8 @@ use hexmq_broker::{
 };
 use hexmq_session::{Mono, Now, Wall};
 use hexmq_wire::{
-    Ack, Connect, ControlPacket, Delivery, Frames, Properties, PropertiesBuf, Property, Publish, QoS,
-    Subscribe, SubscriptionOptions, SubscriptionsBuf, Version,
+    Ack, Connect, ControlPacket, Delivery, Disconnect, Frames, Properties, PropertiesBuf, Property, Publish,
+    QoS, ReasonCode, Subscribe, SubscriptionOptions, SubscriptionsBuf, Version,
 };
 
 /// Outputs that are written away after every turn, with their memory kept.
@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) batch: Batch,
     /// Events told.
     pub(crate) told: u64,
+    /// What sessions left when they ended, of each the messages.
+    pub(crate) left: Vec<u64>,
 }
 
 impl Sink for World {
@@ -46,8 +48,11 @@ impl Sink for World {
     fn ask(&mut self, _: HoldId, _: Question<'_>) -> Option<Answer> {
         Some(Answer::Admit { permit: Permit::default(), data: None })
     }
-    fn tell(&mut self, _: Event<'_>) {
+    fn tell(&mut self, event: Event<'_>) {
         self.told += 1;
+        if let Event::SessionEnded { dropped, .. } = event {
+            self.left.push(dropped);
+        }
     }
 }
 
@@ -110,6 +115,15 @@ impl Bench {
 
 /// A CONNECT.
 pub(crate) fn connect(name: &str, version: Version, clean_start: bool) -> Vec<u8> {
+    connect_with(name, version, clean_start, &[])
+}
+
+/// The same with properties.
+pub(crate) fn connect_with(name: &str, version: Version, clean_start: bool, all: &[Property<'_>]) -> Vec<u8> {
+    let mut properties = PropertiesBuf::new();
+    for property in all {
+        properties.push(*property).expect("it fits");
+    }
     let connect = Connect {
         version,
         clean_start,
@@ -118,9 +132,17 @@ pub(crate) fn connect(name: &str, version: Version, clean_start: bool) -> Vec<u8
         will: None,
         user_name: None,
         password: None,
-        properties: Properties::EMPTY,
+        properties: properties.as_properties(),
     };
     bytes(&ControlPacket::Connect(connect), version)
+}
+
+/// A DISCONNECT that changes the Session Expiry Interval.
+pub(crate) fn disconnect(interval: u32) -> Vec<u8> {
+    let mut properties = PropertiesBuf::new();
+    properties.push(Property::SessionExpiryInterval(interval)).expect("it fits");
+    let disconnect = Disconnect { reason_code: ReasonCode::Success, properties: properties.as_properties() };
+    bytes(&ControlPacket::Disconnect(disconnect), Version::V5)
 }
 
 /// A SUBSCRIBE to all these filters.

@@ -68,7 +68,10 @@ fn tell(cloud: &Cloud, event: &Event<'_>) {
             cloud.noticed(number, device, fault.code.name(), event.to_string());
         }
         Event::QuirkSurvived { quirk, .. } => cloud.noticed(number, device, quirk.name(), event.to_string()),
-        Event::PublishDenied { .. } | Event::SubscriptionDenied { .. } | Event::MessageDropped { .. } => {
+        Event::PublishDenied { .. }
+        | Event::SubscriptionDenied { .. }
+        | Event::MessageDropped { .. }
+        | Event::SessionEnded { dropped: 1.., .. } => {
             cloud.noticed(number, device, event.name(), event.to_string());
         }
         _ => {}
@@ -84,7 +87,8 @@ fn device_of<'a>(event: &Event<'a>) -> Option<(u32, &'a str)> {
         | Event::QuirkSurvived { namespace, client_identifier, .. }
         | Event::PublishDenied { namespace, client_identifier, .. }
         | Event::SubscriptionDenied { namespace, client_identifier, .. }
-        | Event::MessageDropped { namespace, client_identifier, .. } => (namespace, client_identifier),
+        | Event::MessageDropped { namespace, client_identifier, .. }
+        | Event::SessionEnded { namespace, client_identifier, .. } => (namespace, client_identifier),
         _ => return None,
     };
     Some((namespace.product()?, device))
