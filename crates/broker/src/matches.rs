@@ -8,7 +8,6 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
-use hexmq_topic::TopicName;
 use hexmq_wire::QoS;
 
 use crate::index::{Entry, Foreseen, Index, Match, Member};
@@ -162,7 +161,8 @@ impl MatchCache {
         };
         if matches.generation != index.generation() {
             self.turn = self.turn.wrapping_add(1);
-            matches.learn(index, &self.foreseen, self.shard, self.turn, &mut self.found);
+            let topic = (namespace, topic);
+            matches.learn(topic, index, &mut self.foreseen, self.shard, self.turn, &mut self.found);
         }
         matches
     }
@@ -187,7 +187,7 @@ impl MatchCache {
                 match self.seen.get_mut(hash as usize % SEEN) {
                     Some(seen) if *seen != mark => {
                         *seen = mark;
-                        self.once.rename(namespace, topic);
+                        self.once.forget();
                         return None;
                     }
                     _ => {
@@ -252,11 +252,8 @@ impl MatchCache {
 }
 
 impl Matches {
-    /// An answer for another topic, in memory that was used before.
-    fn rename(&mut self, namespace: Namespace, topic: &str) {
-        self.namespace = namespace;
-        self.topic.clear();
-        self.topic.push_str(topic);
+    /// Is to be learned, for another topic.
+    fn forget(&mut self) {
         self.groups.clear();
         self.generation = 0;
     }
@@ -284,22 +281,19 @@ impl Matches {
 
     fn learn(
         &mut self,
+        (namespace, topic): (Namespace, &str),
         index: &Index,
-        foreseen: &Foreseen,
+        foreseen: &mut Foreseen,
         shard: ShardId,
         turn: usize,
         local: &mut Vec<Entry>,
     ) {
         self.receivers.clear();
         self.shards.clear();
-        let turns: Vec<(u64, usize)> = self.groups.drain(..).map(|group| (group.id, group.next)).collect();
-        let Ok(topic) = TopicName::parse(&self.topic) else {
-            self.generation = index.generation();
-            return;
-        };
+        let before = std::mem::take(&mut self.groups);
         local.clear();
         let (shards, groups) = (&mut self.shards, &mut self.groups);
-        self.generation = index.matches_foreseen(self.namespace, topic, foreseen, &mut |found| match found {
+        self.generation = index.matches_foreseen(namespace, topic, foreseen, &mut |found| match found {
             Match::Plain(entry) if entry.session.shard == shard => local.push(*entry),
             Match::Plain(entry) => {
                 let (shard, stored) = (entry.session.shard, entry.stored);
@@ -313,7 +307,7 @@ impl Matches {
                 }
             }
             Match::Shared(group) => {
-                let next = turns.iter().find(|(id, _)| *id == group.id).map_or(turn, |(_, next)| *next);
+                let next = before.iter().find(|old| old.id == group.id).map_or(turn, |old| old.next);
                 groups.push(SharedChoice { id: group.id, members: group.members.clone(), next });
             }
         });
@@ -341,24 +335,26 @@ impl Matches {
 }
 
 impl Receiver {
-    fn of<'a>(filters: impl Iterator<Item = &'a Entry>, whose: Whose) -> Option<Receiver> {
-        let mut merged: Option<Receiver> = None;
+    #[inline]
+    fn of<'a>(mut filters: impl Iterator<Item = &'a Entry>, whose: Whose) -> Option<Receiver> {
+        let first = filters.next()?;
+        let identifier = |entry: &Entry| entry.subscription_identifier.map(|identifier| identifier.get());
+        let mut receiver = Receiver {
+            slot: first.session.slot,
+            generation: first.session.generation,
+            qos: first.options.qos,
+            whose,
+            retain_as_published: first.options.retain_as_published,
+            since: first.since,
+            subscription_identifiers: identifier(first).into_iter().collect(),
+        };
         for entry in filters {
-            let receiver = merged.get_or_insert_with(|| Receiver {
-                slot: entry.session.slot,
-                generation: entry.session.generation,
-                qos: entry.options.qos,
-                whose,
-                retain_as_published: false,
-                since: entry.since,
-                subscription_identifiers: Vec::new(),
-            });
             receiver.qos = receiver.qos.max(entry.options.qos);
             receiver.retain_as_published |= entry.options.retain_as_published;
             receiver.since = receiver.since.min(entry.since);
-            receiver.subscription_identifiers.extend(entry.subscription_identifier.map(|id| id.get()));
+            receiver.subscription_identifiers.extend(identifier(entry));
         }
-        merged
+        Some(receiver)
     }
 }
 

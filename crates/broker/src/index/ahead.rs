@@ -6,12 +6,11 @@
 //! the reads. What they come to is remembered for as long as the index does not change.
 
 use std::hint::black_box;
-
-use hexmq_topic::TopicName;
+use std::mem::swap;
 
 use super::Match;
-use super::levels::split_level;
-use super::tree::{NONE, Tree};
+use super::levels::{Level, split_level};
+use super::tree::{NONE, Node, Tree};
 use crate::ids::Namespace;
 
 /// Topics that are looked at together: about as many reads as a processor has on the way at once.
@@ -26,14 +25,23 @@ const TOPIC_BYTES_MAX: usize = 256;
 /// What the walks of some topics come to, in one generation of the index.
 #[derive(Debug, Default)]
 pub struct Foreseen {
-    /// 0: nothing is foreseen.
     generation: u64,
     namespace: Namespace,
     /// The topics, one behind the other.
     bytes: Vec<u8>,
-    ends: [usize; TOGETHER],
-    lists: [Few<u32, LISTS>; TOGETHER],
-    topics: usize,
+    topics: Vec<Topic>,
+    /// The topic that probably is wanted next: they come in the order in which they were looked at.
+    next: usize,
+}
+
+/// A topic that was looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Topic {
+    /// Where it stands among the bytes.
+    begin: usize,
+    end: usize,
+    /// The heads of the lists it reaches.
+    lists: Few<u32, LISTS>,
 }
 
 /// As many values as there is place for.
@@ -41,171 +49,186 @@ pub struct Foreseen {
 struct Few<T, const N: usize> {
     values: [T; N],
     len: usize,
-    /// There was no place for some.
+    /// There was no place for some, or it is not known whether there are more.
     overflown: bool,
 }
 
 /// A topic on its way down.
 #[derive(Clone, Copy, Default)]
-struct Way<'a> {
+struct Way<'t> {
     /// What is left of it; `None` behind its last level.
-    rest: Option<&'a [u8]>,
+    rest: Option<&'t [u8]>,
     /// The level that is looked for now; `None` behind the last one.
-    level: Option<&'a [u8]>,
+    level: Option<&'t [u8]>,
     /// A leading wildcard does not see it.
     is_dollar: bool,
+    lists: Few<u32, LISTS>,
 }
 
-/// A node that may be the child of another by the level of a topic.
-#[derive(Clone, Copy, Default)]
-struct Guess {
-    number: u8,
+/// A node that agrees with a topic so far, or may do so.
+#[derive(Clone, Copy)]
+struct Reached<'n> {
+    /// The topic.
+    number: u32,
+    id: u32,
+    node: &'n Node,
+    /// The node above, if it was found in the table; [`NONE`] if by a link.
     parent: u32,
-    /// The node; before it is known, nothing.
-    child: u32,
+    /// Its level, once that was asked for; none for `+`.
+    level: Option<&'n Level>,
+}
+
+/// A child that is to be found in the table.
+#[derive(Clone, Copy, Default)]
+struct Sought {
+    number: u32,
+    parent: u32,
     hash: u64,
 }
 
-/// A node, with the number of the topic it was found for.
-type Reached = (u8, u32);
-
 impl Foreseen {
-    /// Forgets what was foreseen, and takes these topics, of which too long ones are left out.
-    pub(super) fn begin(&mut self, namespace: Namespace, topics: &[&[u8]]) {
-        self.generation = 0;
-        self.namespace = namespace;
-        self.bytes.clear();
-        self.topics = 0;
-        for topic in topics.iter().filter(|topic| topic.len() <= TOPIC_BYTES_MAX) {
-            let (Some(end), Some(lists)) = (self.ends.get_mut(self.topics), self.lists.get_mut(self.topics))
-            else {
-                return;
-            };
+    /// Forgets what was foreseen but the last topic, which is the one to be received next, and takes these, of which
+    /// too long ones are left out. Says how many topics there were.
+    pub(super) fn begin(&mut self, generation: u64, namespace: Namespace, topics: &[&[u8]]) -> usize {
+        let last = self.topics.pop().filter(|_| self.is_of(generation, namespace));
+        (self.generation, self.namespace, self.next) = (generation, namespace, 0);
+        let (begin, end) = last.map_or((0, 0), |last| (last.begin, last.end));
+        self.bytes.truncate(end);
+        self.bytes.drain(..begin);
+        self.topics.clear();
+        self.topics.extend(last.map(|last| Topic { begin: 0, end: end - begin, ..last }));
+        let known = self.topics.len();
+        for topic in topics.iter().filter(|topic| topic.len() <= TOPIC_BYTES_MAX).take(TOGETHER) {
+            let begin = self.bytes.len();
             self.bytes.extend_from_slice(topic);
-            *end = self.bytes.len();
-            *lists = Few::default();
-            self.topics += 1;
+            self.topics.push(Topic { begin, end: self.bytes.len(), ..Topic::default() });
         }
+        known
     }
 
-    /// The walks are done, in this generation.
-    pub(super) fn end(&mut self, generation: u64) {
-        self.generation = generation;
-    }
-
-    fn topic(&self, number: usize) -> Option<&[u8]> {
-        let begin = number.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.bytes.get(begin..*self.ends.get(number)?)
+    fn is_of(&self, generation: u64, namespace: Namespace) -> bool {
+        self.generation == generation && self.namespace == namespace
     }
 
     /// The heads of the lists a topic reaches; `None` if that is not known of this generation.
-    fn lists_of(&self, generation: u64, namespace: Namespace, topic: &[u8]) -> Option<&[u32]> {
-        if self.generation != generation || self.namespace != namespace {
+    pub(super) fn lists_of(&mut self, generation: u64, namespace: Namespace, topic: &[u8]) -> Option<&[u32]> {
+        if !self.is_of(generation, namespace) {
             return None;
         }
-        let number = (0..self.topics).find(|&number| self.topic(number) == Some(topic))?;
-        self.lists.get(number).filter(|lists| !lists.overflown).map(Few::as_slice)
+        let Foreseen { bytes, topics, next, .. } = self;
+        let coming = topics.get(*next..)?;
+        let is_it = |known: &Topic| bytes.get(known.begin..known.end) == Some(topic);
+        let place = coming.iter().position(is_it)?;
+        *next += place + 1;
+        coming.get(place).map(|known| &known.lists).filter(|lists| !lists.overflown).map(Few::as_slice)
     }
 }
 
 impl Tree {
-    /// Walks for the topics of `foreseen`, level by level and side by side.
-    pub(super) fn look_ahead(&self, foreseen: &mut Foreseen) {
-        let Some(root) = self.root(foreseen.namespace) else { return };
-        let Foreseen { bytes, ends, lists, topics, .. } = foreseen;
+    /// Walks for the topics of `foreseen` behind the first `known`, level by level and side by side.
+    pub(super) fn look_ahead(&self, foreseen: &mut Foreseen, known: usize) {
+        let Foreseen { bytes, topics, namespace, .. } = foreseen;
+        let Some((id, node)) = self.root(*namespace).and_then(|id| Some((id, self.nodes.get(id)?))) else {
+            return;
+        };
         let mut ways = [Way::default(); TOGETHER];
-        let mut nodes: Few<Reached, FOLLOWED> = Few::default();
-        let mut begin = 0;
-        for ((number, way), &end) in (0..).zip(&mut ways).zip(ends.iter()).take(*topics) {
-            let topic = bytes.get(begin..end).unwrap_or_default();
-            *way = Way { rest: Some(topic), level: None, is_dollar: topic.first() == Some(&b'$') };
-            nodes.push((number, root));
-            begin = end;
+        let (mut here, mut next) = (&mut Few::default(), &mut Few::default());
+        for ((number, way), topic) in (0..).zip(&mut ways).zip(topics.iter().skip(known)) {
+            way.rest = bytes.get(topic.begin..topic.end);
+            way.is_dollar = way.rest.is_some_and(|topic| topic.first() == Some(&b'$'));
+            here.push(Reached { number, id, node, parent: NONE, level: None });
         }
-        let mut next: Few<Reached, FOLLOWED> = Few::default();
-        let mut guesses: Few<Guess, FOLLOWED> = Few::default();
-        while nodes.len > 0 {
+        let mut sought = Few::default();
+        while here.len > 0 {
             ways.iter_mut().for_each(Way::advance);
-            for &(number, id) in nodes.as_slice() {
-                let place = usize::from(number);
-                let (Some(way), Some(lists)) = (ways.get(place), lists.get_mut(place)) else { continue };
-                self.step(number, id, way, lists, &mut next, &mut guesses);
+            for reached in here.as_slice() {
+                if let Some(way) = ways.get_mut(reached.number as usize) {
+                    self.step(reached, way, next, &mut sought);
+                }
             }
-            self.settle(&mut guesses, &ways, &mut next);
-            if next.overflown || guesses.overflown {
-                lists.iter_mut().for_each(|lists| lists.overflown = true);
+            self.settle(&mut ways, next, &sought);
+            if next.overflown || sought.overflown {
+                ways.iter_mut().for_each(|way| way.lists.overflown = true);
+                break;
             }
             ways.iter_mut().for_each(|way| way.is_dollar = false);
-            (guesses, nodes, next) = (Few::default(), next, Few::default());
+            swap(&mut here, &mut next);
+            (next.len, sought.len) = (0, 0);
         }
-        let head = |&head: &u32| self.records.get(head).map_or(0, |record| record.next);
-        let lists = lists.iter().flat_map(|lists| lists.as_slice());
-        black_box(lists.fold(0, |read, list| read ^ head(list)));
+        let mut read = 0;
+        for (topic, way) in topics.iter_mut().skip(known).zip(&ways) {
+            topic.lists = way.lists;
+            let heads = way.lists.as_slice().iter().filter_map(|&head| self.records.get(head));
+            heads.for_each(|record| read ^= record.next);
+        }
+        black_box(read);
     }
 
     /// One node that agrees with a topic so far. The same as a step of [`Tree::matches`].
     #[inline]
-    fn step(
-        &self,
-        number: u8,
-        id: u32,
-        way: &Way<'_>,
-        lists: &mut Few<u32, LISTS>,
-        next: &mut Few<Reached, FOLLOWED>,
-        guesses: &mut Few<Guess, FOLLOWED>,
+    fn step<'n>(
+        &'n self,
+        reached: &Reached<'n>,
+        way: &mut Way<'_>,
+        next: &mut Few<Reached<'n>, FOLLOWED>,
+        sought: &mut Few<Sought, FOLLOWED>,
     ) {
-        let Some(node) = self.nodes.get(id) else { return };
+        let Reached { number, id, node, .. } = *reached;
         let Some(level) = way.level else {
-            lists.push_link(node.exact);
-            lists.push_link(node.below);
+            way.lists.push_link(node.exact);
+            way.lists.push_link(node.below);
             return;
         };
         // [V4 MQTT-4.7.2-1, V5 MQTT-4.7.2-1]
         if !way.is_dollar {
-            lists.push_link(node.below);
-            if node.plus != NONE {
-                next.push((number, node.plus));
-            }
+            way.lists.push_link(node.below);
+            self.reach(number, node.plus, NONE, next);
         }
         if node.only != NONE {
-            guesses.push(Guess { number, parent: NONE, child: node.only, hash: 0 });
+            self.reach(number, node.only, NONE, next);
         } else if node.children > 0 {
             let hash = self.hash_edge(id, self.levels.hash(level));
-            guesses.push(Guess { number, parent: id, child: NONE, hash });
+            sought.push(Sought { number, parent: id, hash });
         }
     }
 
-    /// Finds out which of the guesses are children indeed: first the memory of all of them is read, then each is
-    /// judged.
+    /// Finds out which nodes are the next ones indeed: first the memory of all of them is read, then each is judged.
     #[inline]
-    fn settle(
-        &self,
-        guesses: &mut Few<Guess, FOLLOWED>,
-        ways: &[Way<'_>],
-        next: &mut Few<Reached, FOLLOWED>,
+    fn settle<'n>(
+        &'n self,
+        ways: &mut [Way<'_>],
+        next: &mut Few<Reached<'n>, FOLLOWED>,
+        sought: &Few<Sought, FOLLOWED>,
     ) {
         // Every value read goes in here, or the compiler would see that nobody needs it.
         let mut read = 0;
-        for guess in guesses.as_slice().iter().filter(|guess| guess.child == NONE) {
-            read ^= self.edges.peek(guess.hash);
-        }
-        for guess in guesses.as_mut_slice().iter_mut().filter(|guess| guess.child == NONE) {
-            guess.child = self.edges.guess(guess.hash).unwrap_or(NONE);
-        }
-        let level_of = |id: u32| self.nodes.get(id).map_or(NONE, |node| node.level);
-        guesses.as_slice().iter().for_each(|guess| read ^= level_of(guess.child));
-        next.as_slice().iter().for_each(|&(_, id)| read ^= level_of(id));
-        guesses.as_slice().iter().for_each(|guess| read ^= self.levels.peek(level_of(guess.child)));
-        black_box(read);
-        for guess in guesses.as_slice() {
-            let Some(level) = ways.get(usize::from(guess.number)).and_then(|way| way.level) else { continue };
-            let child = match guess.parent {
-                NONE => Some(guess.child).filter(|&only| self.is_text(only, level)),
-                parent => self.find_edge(parent, level, guess.hash),
-            };
-            if let Some(child) = child {
-                next.push((guess.number, child));
+        sought.as_slice().iter().for_each(|sought| read ^= self.edges.peek(sought.hash));
+        for &Sought { number, parent, hash } in sought.as_slice() {
+            if let Some(id) = self.edges.guess(hash) {
+                self.reach(number, id, parent, next);
             }
+        }
+        next.as_slice().iter().for_each(|reached| read ^= reached.node.level);
+        for reached in next.as_mut_slice() {
+            reached.level = self.levels.get(reached.node.level);
+            read ^= reached.level.map_or(0, Level::peek);
+        }
+        black_box(read);
+        next.retain(|&Reached { number, node, parent, level, .. }| {
+            let (Some(way), Some(level)) = (ways.get_mut(number as usize), level) else { return true };
+            let is_it = (parent == NONE || parent == node.parent) && way.level == Some(level.text());
+            // Where another one has its place in the table a walk of its own finds out.
+            way.lists.overflown |= !is_it && parent != NONE;
+            is_it
+        });
+    }
+
+    #[inline]
+    fn reach<'n>(&'n self, number: u32, id: u32, parent: u32, into: &mut Few<Reached<'n>, FOLLOWED>) {
+        if id != NONE
+            && let Some(node) = self.nodes.get(id)
+        {
+            into.push(Reached { number, id, node, parent, level: None });
         }
     }
 
@@ -214,11 +237,11 @@ impl Tree {
         &self,
         generation: u64,
         namespace: Namespace,
-        topic: TopicName<'_>,
-        foreseen: &Foreseen,
-        visit: &mut dyn FnMut(Match<'_>),
+        topic: &str,
+        foreseen: &mut Foreseen,
+        visit: &mut impl FnMut(Match<'_>),
     ) {
-        match foreseen.lists_of(generation, namespace, topic.as_str().as_bytes()) {
+        match foreseen.lists_of(generation, namespace, topic.as_bytes()) {
             Some(lists) => lists.iter().for_each(|&list| self.visit_list(list, visit)),
             None => self.matches(namespace, topic, visit),
         }
@@ -231,6 +254,13 @@ impl Way<'_> {
         let (level, rest) = self.rest.map(split_level).unzip();
         self.level = level;
         self.rest = rest.flatten();
+    }
+}
+
+impl Default for Reached<'_> {
+    fn default() -> Self {
+        const NOTHING: &Node = &Node::new(NONE, NONE);
+        Reached { number: 0, id: NONE, node: NOTHING, parent: NONE, level: None }
     }
 }
 
@@ -250,6 +280,21 @@ impl<T: Copy + Default, const N: usize> Few<T, N> {
             }
             None => self.overflown = true,
         }
+    }
+
+    /// Keeps those for which `is_it` holds, in their order.
+    #[inline]
+    fn retain(&mut self, mut is_it: impl FnMut(&T) -> bool) {
+        let mut kept = 0;
+        for at in 0..self.len {
+            if let Some(&value) = self.values.get(at).filter(|value| is_it(value))
+                && let Some(place) = self.values.get_mut(kept)
+            {
+                *place = value;
+                kept += 1;
+            }
+        }
+        self.len = kept;
     }
 
     #[inline]

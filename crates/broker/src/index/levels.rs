@@ -19,7 +19,7 @@ pub(super) struct Levels {
 }
 
 #[derive(Debug)]
-enum Level {
+pub(super) enum Level {
     Short { uses: u32, len: u8, text: [u8; SHORT] },
     Long { uses: u32, text: Box<[u8]> },
 }
@@ -55,10 +55,9 @@ impl Levels {
         self.texts.get(id).map_or(&[], Level::text)
     }
 
-    /// Reads the memory a comparison with this text would read first.
     #[inline]
-    pub(super) fn peek(&self, id: u32) -> u32 {
-        self.texts.get(id).map_or(0, |level| matches!(level, Level::Short { .. }).into())
+    pub(super) fn get(&self, id: u32) -> Option<&Level> {
+        self.texts.get(id)
     }
 
     /// The number of a text with this hash, counting one more use of it.
@@ -99,8 +98,14 @@ impl Level {
         }
     }
 
+    /// Reads the memory a comparison with its text would read first.
     #[inline]
-    fn text(&self) -> &[u8] {
+    pub(super) fn peek(&self) -> u32 {
+        matches!(self, Level::Short { .. }).into()
+    }
+
+    #[inline]
+    pub(super) fn text(&self) -> &[u8] {
         match self {
             Level::Short { len, text, .. } => text.get(..usize::from(*len)).unwrap_or_default(),
             Level::Long { text, .. } => text,

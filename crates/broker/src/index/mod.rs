@@ -155,10 +155,10 @@ impl Index {
         &self,
         namespace: Namespace,
         topic: TopicName<'_>,
-        visit: &mut dyn FnMut(Match<'_>),
+        visit: &mut impl FnMut(Match<'_>),
     ) -> u64 {
         let tree = self.read();
-        tree.matches(namespace, topic, visit);
+        tree.matches(namespace, topic.as_str(), visit);
         // Read under the lock, so no change can have come between the walk and this.
         self.generation.load(Ordering::Relaxed)
     }
@@ -166,20 +166,20 @@ impl Index {
     /// Walks for these topics, 16 at most, side by side, and remembers what they come to in `foreseen` for
     /// [`Index::matches_foreseen`]. Changes nothing.
     pub fn look_ahead(&self, namespace: Namespace, topics: &[&[u8]], foreseen: &mut Foreseen) {
-        foreseen.begin(namespace, topics);
         let tree = self.read();
-        tree.look_ahead(foreseen);
-        // Read under the lock, so no change can have come between the walks and this.
-        foreseen.end(self.generation.load(Ordering::Relaxed));
+        // Read under the lock, so no change can come between this and the walks.
+        let known = foreseen.begin(self.generation.load(Ordering::Relaxed), namespace, topics);
+        tree.look_ahead(foreseen, known);
     }
 
-    /// [`Index::matches`] without a walk, if the topic was foreseen and the index has not changed since.
+    /// [`Index::matches`] without a walk, if the topic was foreseen and the index has not changed since. The topic
+    /// was judged where it came from: this is asked for every message.
     pub fn matches_foreseen(
         &self,
         namespace: Namespace,
-        topic: TopicName<'_>,
-        foreseen: &Foreseen,
-        visit: &mut dyn FnMut(Match<'_>),
+        topic: &str,
+        foreseen: &mut Foreseen,
+        visit: &mut impl FnMut(Match<'_>),
     ) -> u64 {
         let tree = self.read();
         let generation = self.generation.load(Ordering::Relaxed);

@@ -61,12 +61,15 @@ fn found(index: &Index, namespace: Namespace, topic: &str) -> Found {
     let topic = TopicName::parse(topic).unwrap();
     let mut walked = Found::new();
     index.matches(namespace, topic, &mut |matched| collect(&mut walked, matched));
-    let generation =
-        index.matches_foreseen(namespace, topic, &foreseen, &mut |matched| collect(&mut found, matched));
+    let generation = index.matches_foreseen(namespace, topic.as_str(), &mut foreseen, &mut |matched| {
+        collect(&mut found, matched)
+    });
     // Alone it has place for all that is found on the way.
     index.look_ahead(namespace, &[topic.as_str().as_bytes()], &mut foreseen);
     let mut alone = Found::new();
-    index.matches_foreseen(namespace, topic, &foreseen, &mut |matched| collect(&mut alone, matched));
+    index.matches_foreseen(namespace, topic.as_str(), &mut foreseen, &mut |matched| {
+        collect(&mut alone, matched)
+    });
     alone.sort_by_key(|(share_name, entry)| (share_name.clone(), entry.session, entry.since));
     walked.sort_by_key(|(share_name, entry)| (share_name.clone(), entry.session, entry.since));
     assert_eq!(generation, index.generation());
@@ -103,21 +106,44 @@ fn what_was_foreseen_is_true_for_one_generation() {
         index.subscribe(Namespace::PLAIN, SubscriptionFilter::parse(filter).unwrap(), new);
     };
     subscribe(1, "a/b");
-    let topic = TopicName::parse("a/b").unwrap();
     let mut foreseen = Foreseen::default();
-    index.look_ahead(Namespace::PLAIN, &[b"a/b"], &mut foreseen);
-    let count = |foreseen: &Foreseen| {
+    // Once for each time it is asked for.
+    index.look_ahead(Namespace::PLAIN, &[&b"a/b"[..]; 3], &mut foreseen);
+    let count = |foreseen: &mut Foreseen| {
         let mut count = 0;
-        index.matches_foreseen(Namespace::PLAIN, topic, foreseen, &mut |_| count += 1);
+        index.matches_foreseen(Namespace::PLAIN, "a/b", foreseen, &mut |_| count += 1);
         count
     };
-    assert_eq!(count(&foreseen), 1);
+    assert_eq!(count(&mut foreseen), 1);
     subscribe(2, "a/+");
-    assert_eq!(count(&foreseen), 2, "younger subscriptions are found");
+    assert_eq!(count(&mut foreseen), 2, "younger subscriptions are found");
     let own = SessionRef { shard: ShardId(0), slot: 1, generation: 0 };
     index.unsubscribe(Namespace::PLAIN, SubscriptionFilter::parse("a/b").unwrap(), own);
-    assert_eq!(count(&foreseen), 1, "and ended ones are not");
-    assert_eq!(count(&Foreseen::default()), 1);
+    assert_eq!(count(&mut foreseen), 1, "and ended ones are not");
+    assert_eq!(count(&mut Foreseen::default()), 1);
+    index.look_ahead(Namespace::PLAIN, &[b"a/b"], &mut foreseen);
+    subscribe(1, "a/b");
+    index.look_ahead(Namespace::PLAIN, &[b"a/c"], &mut foreseen);
+    assert_eq!(count(&mut foreseen), 2, "nor is the topic that was looked at before");
+}
+
+/// The last topic that was looked at is the next one to be received when others are looked at.
+#[test]
+fn the_last_topic_stays_foreseen() {
+    let index = Index::new(7);
+    let filters = ["a/b", "a/#", "+/b", "#"];
+    filters.iter().zip(0..).for_each(|(filter, number)| _ = subscribe(&index, filter, number));
+    let mut foreseen = Foreseen::default();
+    index.look_ahead(Namespace::PLAIN, &[b"b", b"a/b"], &mut foreseen);
+    index.look_ahead(Namespace::PLAIN, &[b"c", b"d"], &mut foreseen);
+    let generation = index.generation();
+    let mut lists = |topic: &[u8]| foreseen.lists_of(generation, Namespace::PLAIN, topic).map(<[u32]>::len);
+    assert_eq!(lists(b"a/b"), Some(filters.len()));
+    assert_eq!(lists(b"c"), Some(1));
+    assert_eq!(lists(b"b"), None);
+    assert_eq!(lists(b"d"), Some(1));
+    index.look_ahead(Namespace(1), &[b"a"], &mut foreseen);
+    assert_eq!(foreseen.lists_of(generation, Namespace(1), b"d"), None, "it was another namespace's");
 }
 
 fn expected(model: &Model, namespace: Namespace, topic: &str) -> Found {

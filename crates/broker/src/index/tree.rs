@@ -44,7 +44,7 @@ pub(super) struct Tree {
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     /// The node above; [`NONE`] for the root of a namespace.
-    parent: u32,
+    pub(super) parent: u32,
     /// The interned level; the namespace for a root; [`NONE`] for `+`.
     pub(super) level: u32,
     /// Children, `+` not counted.
@@ -386,7 +386,7 @@ impl Tree {
 }
 
 impl Node {
-    fn new(parent: u32, level: u32) -> Node {
+    pub(super) const fn new(parent: u32, level: u32) -> Node {
         Node { parent, level, children: 0, only: NONE, plus: NONE, exact: NONE, below: NONE }
     }
 

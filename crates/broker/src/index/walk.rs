@@ -1,8 +1,6 @@
 //! Matching a topic: all nodes that agree with it so far go down one level together, so the text
 //! of each level is hashed at most once, and the walk ends when nothing is left that agrees.
 
-use hexmq_topic::TopicName;
-
 use super::Match;
 use super::levels::split_level;
 use super::record::Kind;
@@ -22,20 +20,15 @@ struct Reached {
 impl Tree {
     /// [V4 MQTT-4.7.3-4, V5 MQTT-4.7.3-4, V5 U-4.7.1.2-1, V5 U-4.7.1.3-1, V5 U-4.7.3-1, V5 U-4.7.3-2]
     /// [V5 U-4.7.3-3, V5 U-4.7.3-4]
-    pub(super) fn matches(
-        &self,
-        namespace: Namespace,
-        topic: TopicName<'_>,
-        visit: &mut dyn FnMut(Match<'_>),
-    ) {
+    pub(super) fn matches(&self, namespace: Namespace, topic: &str, visit: &mut impl FnMut(Match<'_>)) {
         let Some(root) = self.root(namespace) else { return };
         let mut here = Reached::new();
         let mut next = Reached::new();
         here.push(root);
         // A leading wildcard does not see topics that begin with '$'.
         // [V4 MQTT-4.7.2-1, V5 MQTT-4.7.2-1]
-        let mut wild = !topic.is_dollar();
-        let mut rest = Some(topic.as_str().as_bytes());
+        let mut wild = !topic.starts_with('$');
+        let mut rest = Some(topic.as_bytes());
         while let Some(levels) = rest {
             let text;
             (text, rest) = split_level(levels);
@@ -69,7 +62,8 @@ impl Tree {
         }
     }
 
-    pub(super) fn visit_list(&self, head: u32, visit: &mut dyn FnMut(Match<'_>)) {
+    #[inline]
+    pub(super) fn visit_list(&self, head: u32, visit: &mut impl FnMut(Match<'_>)) {
         let mut at = head;
         while at != NONE
             && let Some(record) = self.records.get(at)
