@@ -55,17 +55,18 @@ pub(crate) struct Original<'a> {
 }
 
 impl<'a> Original<'a> {
-    /// `None` if the packet says what concerns its sender and this server alone (DUP, a Topic Alias, any
-    /// property), or does not write its lengths in their shortest form.
+    /// Of a packet whose properties all travel on. `None` if it says what concerns its sender and this server
+    /// alone (DUP, a Topic Alias for a name), or does not write its lengths in their shortest form.
     #[inline]
     pub(crate) fn of(frame: Frame<'a>, publish: &Publish<'_>, version: Version) -> Option<Original<'a>> {
-        let no_properties = usize::from(version == Version::V5);
+        let properties = publish.properties.as_bytes().len();
+        let properties_size =
+            if version == Version::V5 { remaining_length_size(properties as u32) + properties } else { 0 };
         let identifier_size = if publish.delivery == Delivery::AtMostOnce { 0 } else { 2 };
         let topic_size = 2 + publish.topic_name.len();
-        let remaining_length = topic_size + identifier_size + no_properties + publish.payload.len();
+        let remaining_length = topic_size + identifier_size + properties_size + publish.payload.len();
         let header_size = 1 + remaining_length_size(remaining_length as u32);
         let goes_on = !publish.dup
-            && publish.properties.is_empty()
             && !publish.topic_name.is_empty()
             && frame.bytes.len() == header_size + remaining_length;
         goes_on.then(|| Original {
@@ -188,30 +189,30 @@ pub(crate) fn encode_for(
 mod tests {
     use std::num::NonZeroU16;
 
-    use hexmq_wire::{Leniency, NoTrace, decode_publish};
+    use hexmq_wire::{Leniency, NoTrace, PropertiesBuf, Property, decode_publish};
 
     use super::*;
     use crate::Namespace;
 
-    fn packet(version: Version, delivery: Delivery, dup: bool, retain: bool) -> Vec<u8> {
-        let publish = Publish {
-            dup,
-            delivery,
-            retain,
-            topic_name: "a/b",
-            properties: Properties::EMPTY,
-            payload: &[7; 200],
-        };
+    fn packet(
+        version: Version,
+        delivery: Delivery,
+        dup: bool,
+        retain: bool,
+        properties: &PropertiesBuf,
+    ) -> Vec<u8> {
+        let properties = properties.as_properties();
+        let publish = Publish { dup, delivery, retain, topic_name: "a/b", properties, payload: &[7; 200] };
         let mut bytes = Vec::new();
         publish.encode(version, &mut bytes).expect("it fits");
         bytes
     }
 
-    fn message(qos: QoS, retain: bool) -> Message<'static> {
+    fn message(qos: QoS, retain: bool, properties: &[u8]) -> Message<'_> {
         Message {
             namespace: Namespace::PLAIN,
             topic: "a/b",
-            properties: &[],
+            properties,
             payload: &[7; 200],
             qos,
             retain,
@@ -220,18 +221,34 @@ mod tests {
         }
     }
 
+    /// None, few, and more than one byte of the Property Length can tell.
+    fn forwarded() -> [PropertiesBuf; 3] {
+        let mut all = [PropertiesBuf::new(), PropertiesBuf::new(), PropertiesBuf::new()];
+        for (properties, data) in all.iter_mut().skip(1).zip([&b"12"[..], &[3; 300]]) {
+            properties.push(Property::ResponseTopic("a/c")).expect("it fits");
+            properties.push(Property::CorrelationData(data)).expect("it fits");
+        }
+        all
+    }
+
     /// What is sent on as it came is what would have been encoded, for every receiver.
     #[test]
     fn an_original_is_what_would_be_encoded() {
+        for properties in &forwarded() {
+            judge_originals(properties);
+        }
+    }
+
+    fn judge_originals(properties: &PropertiesBuf) {
         let one = NonZeroU16::MIN;
         let deliveries = [Delivery::AtMostOnce, Delivery::AtLeastOnce(one), Delivery::ExactlyOnce(one)];
         for version in [Version::V3, Version::V4, Version::V5] {
             for (delivery, retain) in deliveries.into_iter().flat_map(|one| [(one, false), (one, true)]) {
-                let bytes = packet(version, delivery, false, retain);
+                let bytes = packet(version, delivery, false, retain, properties);
                 let publish = decode_publish(Frame::new(&bytes), version, &mut NoTrace).expect("a PUBLISH");
                 let original = Original::of(Frame::new(&bytes), &publish, version);
                 assert!(original.is_some());
-                let message = message(publish.qos(), retain);
+                let message = message(publish.qos(), retain, publish.properties.as_bytes());
                 for to in [Version::V3, Version::V4, Version::V5] {
                     for terms in [Terms::kept(publish.qos()), Terms::kept(QoS::AtMostOnce)] {
                         for terms in [Terms { retain: false, ..terms }, Terms { retain: true, ..terms }] {
@@ -262,9 +279,9 @@ mod tests {
         let original = |bytes: &[u8], version| {
             let publish = hexmq_wire::decode(Frame::new(bytes), version, &Leniency::default(), &mut NoTrace);
             let Ok(hexmq_wire::ControlPacket::Publish(publish)) = publish else { panic!("{publish:?}") };
-            Original::of(Frame::new(bytes), &publish, version).is_some()
+            publish.properties.are_forwarded() && Original::of(Frame::new(bytes), &publish, version).is_some()
         };
-        let again = packet(Version::V4, Delivery::AtLeastOnce(one), true, false);
+        let again = packet(Version::V4, Delivery::AtLeastOnce(one), true, false, &PropertiesBuf::new());
         assert!(!original(&again, Version::V4), "DUP");
         // Remaining Length 5 in two bytes: 3.1.1 does not forbid it.
         assert!(
@@ -274,8 +291,10 @@ mod tests {
         assert!(original(&[0x30, 0x05, 0, 1, b'a', b'x', b'y'], Version::V4));
         // Topic Alias 1.
         assert!(!original(&[0x30, 7, 0, 1, b'a', 3, 0x23, 0, 1], Version::V5), "a Topic Alias");
+        // Message Expiry Interval 9.
+        assert!(!original(&[0x30, 9, 0, 1, b'a', 5, 0x02, 0, 0, 0, 9], Version::V5), "a property of one hop");
         // Payload Format Indicator.
-        assert!(!original(&[0x30, 6, 0, 1, b'a', 2, 0x01, 1], Version::V5), "a property");
+        assert!(original(&[0x30, 6, 0, 1, b'a', 2, 0x01, 1], Version::V5), "a property that travels on");
         assert!(original(&[0x30, 5, 0, 1, b'a', 0, b'x'], Version::V5));
     }
 }

@@ -418,9 +418,9 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
         };
         self.tell(name, offset, 2 + bytes.len(), Value::Text(text));
         // One look for all that wants a closer one: most topic names are printable ASCII.
-        if has_any(bytes, |byte| !is_printable_ascii(byte) || byte == b'+' || byte == b'#') {
+        if has_any(bytes, |byte| !is_printable_ascii(byte) || is_wildcard(byte)) {
             self.nul(name, offset + 2, text)?;
-            self.judge_wildcards(name, offset + 2, text)?;
+            self.judge_wildcards(name, offset + 2, bytes)?;
             if T::WARNINGS {
                 self.warn_of_characters(name, offset + 2, text)?;
             }
@@ -428,12 +428,14 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
         Ok(text)
     }
 
-    #[cold]
-    pub(crate) fn judge_wildcards(&mut self, name: Name, offset: usize, text: &str) -> Result<(), Fault> {
-        match text.find(['+', '#']) {
-            Some(at) => self.fault(FaultCode::WildcardInTopicName, name, offset + at, 1),
-            None => Ok(()),
+    /// Of text, as its bytes.
+    #[inline]
+    pub(crate) fn judge_wildcards(&mut self, name: Name, offset: usize, text: &[u8]) -> Result<(), Fault> {
+        if !has_any(text, is_wildcard) {
+            return Ok(());
         }
+        let at = text.iter().position(|&byte| is_wildcard(byte)).unwrap_or_default();
+        self.fault(FaultCode::WildcardInTopicName, name, offset + at, 1)
     }
 
     /// Everything up to the end.
@@ -451,14 +453,19 @@ impl<'a, 't, T: Trace> Reader<'a, 't, T> {
 }
 
 #[inline]
-fn is_printable_ascii(byte: u8) -> bool {
+fn is_wildcard(byte: u8) -> bool {
+    byte == b'+' || byte == b'#'
+}
+
+#[inline]
+pub(crate) fn is_printable_ascii(byte: u8) -> bool {
     (b' '..0x7F).contains(&byte)
 }
 
 /// Whether any byte is wanted. Without an early exit, which lets the compiler look at many bytes
 /// at a time.
 #[inline]
-fn has_any(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+pub(crate) fn has_any(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
     bytes.iter().fold(false, |found, &byte| found | wanted(byte))
 }
 

@@ -183,6 +183,17 @@ proptest! {
         });
     }
 
+    /// Properties go on as they are where a copy without those of one hop would be the same.
+    #[test]
+    fn forwarded_is_all_or_less(ingredients in ingredients()) {
+        ingredients.with_type(PacketType::Publish).cook(|packet| {
+            let ControlPacket::Publish(publish) = packet else { return };
+            let mut forwarded = Vec::new();
+            publish.properties.copy_forwarded(&mut forwarded);
+            assert_eq!(publish.properties.are_forwarded(), forwarded == publish.properties.as_bytes());
+        });
+    }
+
     /// A known topic name changes nothing but the work: not what the same name, another one, or any bytes mean.
     #[test]
     fn a_known_topic_changes_no_meaning(

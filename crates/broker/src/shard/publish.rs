@@ -40,12 +40,12 @@ impl Shard {
         self.residents.census.publish_received += 1;
         self.residents.census.publish_bytes_received += publish.payload.len() as u64;
         let handled = match publish.topic_name {
-            topic if !publish.properties.is_empty() => {
-                self.publish_with_properties(from, topic, publish, now, out)
+            topic if !publish.properties.are_forwarded() => {
+                self.publish_of_one_hop(from, topic, publish, now, out)
             }
             "" => Err(Breach(CloseReason::ProtocolError, ReasonCode::ProtocolError)),
             topic => {
-                let body = Body { topic, properties: &[], expires_at: None };
+                let body = Body { topic, properties: publish.properties.as_bytes(), expires_at: None };
                 let original = Original::of(frame, publish, from.version);
                 self.publish_body(from, body, publish, original, now, out)
             }
@@ -59,8 +59,9 @@ impl Shard {
         }
     }
 
+    /// With properties that do not travel on, or not as they are.
     #[inline(never)]
-    fn publish_with_properties(
+    fn publish_of_one_hop(
         &mut self,
         from: &Sender,
         topic: &str,

@@ -2,7 +2,7 @@
 
 use super::fields;
 use crate::property::{RawValue, RawValueError, read_raw_value};
-use crate::reader::{Name, Reader};
+use crate::reader::{Name, Reader, has_any, is_printable_ascii};
 use crate::{
     Fault, FaultCode, Place, Properties, PropertyId, PropertyRow, PropertyType, Section, Trace, Value,
     remaining_length_size,
@@ -224,10 +224,10 @@ fn judge_value<T: Trace>(
     match raw {
         RawValue::Number(number) => judge_number(reader, row, offset, length, number),
         RawValue::Bytes(bytes) if row.ty == PropertyType::Utf8String => {
-            let text = judge_text(reader, row, offset + 3, bytes)?;
-            if row.id == PropertyId::ResponseTopic {
+            let is_text = judge_text(reader, row, offset + 3, bytes)?;
+            if row.id == PropertyId::ResponseTopic && is_text {
                 // [V5 MQTT-3.3.2-14]
-                reader.judge_wildcards(of_row(row), offset + 3, text)?;
+                reader.judge_wildcards(of_row(row), offset + 3, bytes)?;
                 if bytes.is_empty() {
                     reader.fault(FaultCode::EmptyTopicName, of_row(row), offset + 1, 2)?;
                 }
@@ -244,22 +244,32 @@ fn judge_value<T: Trace>(
     }
 }
 
+/// Whether it is text. Most is printable ASCII, which one look tells.
 /// [V5 MQTT-3.3.2-13, V5 MQTT-3.3.2-19]
-fn judge_text<'b, T: Trace>(
+#[inline]
+fn judge_text<T: Trace>(
     reader: &mut Reader<'_, '_, T>,
     row: &'static PropertyRow,
     offset: usize,
-    bytes: &'b [u8],
-) -> Result<&'b str, Fault> {
+    bytes: &[u8],
+) -> Result<bool, Fault> {
+    if has_any(bytes, |byte| !is_printable_ascii(byte)) {
+        judge_characters(reader, row, offset, bytes)
+    } else {
+        Ok(true)
+    }
+}
+
+#[inline(never)]
+fn judge_characters<T: Trace>(
+    reader: &mut Reader<'_, '_, T>,
+    row: &'static PropertyRow,
+    offset: usize,
+    bytes: &[u8],
+) -> Result<bool, Fault> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => {
-            reader.judge_characters(of_row(row), offset, text)?;
-            Ok(text)
-        }
-        Err(error) => {
-            reader.invalid_utf8(of_row(row), offset, bytes, error)?;
-            Ok("")
-        }
+        Ok(text) => reader.judge_characters(of_row(row), offset, text).map(|()| true),
+        Err(error) => reader.invalid_utf8(of_row(row), offset, bytes, error).map(|()| false),
     }
 }
 

@@ -82,18 +82,34 @@ impl<'a> Properties<'a> {
     /// [V5 MQTT-3.3.2-18, V5 MQTT-3.3.2-20]
     pub fn copy_forwarded(&self, out: &mut Vec<u8>) {
         for (id, _, whole) in self.raw_values() {
-            let stays = matches!(
-                id,
-                PropertyId::TopicAlias
-                    | PropertyId::SubscriptionIdentifier
-                    | PropertyId::MessageExpiryInterval
-                    | PropertyId::WillDelayInterval
-            );
-            if !stays {
+            if !is_of_one_hop(id) {
                 out.extend_from_slice(whole);
             }
         }
     }
+
+    /// Whether all of them travel on, so that [`Properties::copy_forwarded`] would copy every byte.
+    #[inline]
+    pub fn are_forwarded(&self) -> bool {
+        self.is_empty() || self.none_is_of_one_hop()
+    }
+
+    #[inline(never)]
+    fn none_is_of_one_hop(&self) -> bool {
+        self.raw_values().all(|(id, ..)| !is_of_one_hop(id))
+    }
+}
+
+/// Whether it belongs to one hop or changes on the way.
+#[inline]
+fn is_of_one_hop(id: PropertyId) -> bool {
+    matches!(
+        id,
+        PropertyId::TopicAlias
+            | PropertyId::SubscriptionIdentifier
+            | PropertyId::MessageExpiryInterval
+            | PropertyId::WillDelayInterval
+    )
 }
 
 /// The first property of `bytes` and the bytes behind it.

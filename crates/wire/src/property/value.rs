@@ -91,6 +91,7 @@ fn split_prefixed(bytes: &[u8]) -> Result<(&[u8], &[u8]), RawValueError> {
 
 /// Reads a value of type `ty` at the start of `bytes`; returns it and the bytes behind it.
 /// [V5 U-1.5.2-1, V5 U-1.5.3-1, V5 U-1.5.4-1, V5 U-1.5.6-1]
+#[inline]
 pub(crate) fn read_raw_value(ty: PropertyType, bytes: &[u8]) -> Result<(RawValue<'_>, &[u8]), RawValueError> {
     use RawValueError::Truncated;
     Ok(match ty {
