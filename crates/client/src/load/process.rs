@@ -52,21 +52,50 @@ impl Process {
     }
 
     fn ticks_ns(self) -> Result<u64, String> {
-        let stat = self.read("stat")?;
-        // The name in brackets may hold spaces; fields 14 and 15 are counted from before it.
-        let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
-        let ticks: Vec<u64> =
-            fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-        match ticks[..] {
-            [user, system] => Ok((user + system) * (1_000_000_000 / rustix::param::clock_ticks_per_second())),
-            _ => Err(format!("process {} has no CPU time", self.0)),
-        }
+        let Ticks { user, kernel } = self.ticks()?;
+        Ok((user + kernel) * (1_000_000_000 / rustix::param::clock_ticks_per_second()))
+    }
+
+    /// CPU time of all its threads, also of those that ended, in the clock ticks of [`ticks_per_s`].
+    pub(super) fn ticks(self) -> Result<Ticks, String> {
+        Ticks::in_stat(&self.read("stat")?).ok_or_else(|| format!("process {} has no CPU time", self.0))
     }
 
     fn read(self, name: &str) -> Result<String, String> {
         let path = format!("/proc/{}/{name}", self.0);
         fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))
     }
+}
+
+/// CPU time in clock ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ticks {
+    pub(super) user: u64,
+    pub(super) kernel: u64,
+}
+
+impl Ticks {
+    /// `utime` and `stime` of `/proc/PID/stat`, fields 14 and 15.
+    fn in_stat(stat: &str) -> Option<Ticks> {
+        // The name in brackets may hold spaces and brackets; behind the last one comes field 3.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut fields = fields.split_ascii_whitespace().skip(11);
+        let mut next = || fields.next()?.parse().ok();
+        Some(Ticks { user: next()?, kernel: next()? })
+    }
+
+    /// Those since then.
+    pub(super) fn since(self, earlier: Ticks) -> Ticks {
+        Ticks {
+            user: self.user.saturating_sub(earlier.user),
+            kernel: self.kernel.saturating_sub(earlier.kernel),
+        }
+    }
+}
+
+/// The unit of [`Ticks`]: 100 in a second on Linux, however often the kernel looks.
+pub(super) fn ticks_per_s() -> f64 {
+    rustix::param::clock_ticks_per_second() as f64
 }
 
 /// Each client is a descriptor: asks for as many as the machine gives.
@@ -92,8 +121,22 @@ mod tests {
     }
 
     #[test]
+    fn user_and_kernel_time_are_behind_the_name_whatever_it_is() {
+        let fields = "S 1 2 3 0 -1 4194304 90 0 0 0 714 2093 5 6 20 0 3 0 99 12345 678";
+        for name in ["hexmq", "a b) (c", ") 1 2 3 4 5 6 7 8 9 10 11 12 13"] {
+            let ticks = Ticks::in_stat(&format!("4711 ({name}) {fields}\n")).unwrap();
+            assert_eq!(ticks, Ticks { user: 714, kernel: 2093 }, "{name}");
+            assert_eq!(ticks.since(Ticks { user: 14, kernel: 3000 }), Ticks { user: 700, kernel: 0 });
+        }
+        for stat in ["", "1 (x", "1 (x) S 1 2 3 0 -1 0 0 0 0 0 714", "1 (x) S 1 2 3 0 -1 0 0 0 0 0 714 -"] {
+            assert_eq!(Ticks::in_stat(stat), None, "{stat}");
+        }
+    }
+
+    #[test]
     fn a_process_that_is_not_there_is_an_error() {
         assert!(Process(u32::MAX).cpu_ns().is_err());
+        assert!(Process(u32::MAX).ticks().is_err());
         assert!(Process(u32::MAX).resident_bytes().is_err());
     }
 }

@@ -7,7 +7,7 @@ use super::idle::waiting;
 use crate::load::fleet::{Fleet, Outbox, Script, Then};
 use crate::load::packets::{expect_accepted, send_connect, send_disconnect, send_subscribe};
 use crate::load::process::raise_descriptor_limit;
-use crate::load::report::Stretch;
+use crate::load::report::{HALVES, Stretch};
 use crate::load::{Report, Target};
 
 /// Clients that connect, say goodbye and connect again.
@@ -42,6 +42,7 @@ impl Churn {
             .count("connections", count)
             .count("held", self.held)
             .measure_if_known("cpu_us_per_connection", taken.cpu_us_each(count))
+            .halves(&HALVES, &taken)
             .measure("wall_s", taken.wall_s)
             .measure("connections_per_s", count as f64 / taken.wall_s);
         Ok(report)

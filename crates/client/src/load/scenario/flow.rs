@@ -14,7 +14,7 @@ use crate::load::packets::{
     delivery, expect_accepted, number_in, put_number, send_connect, send_publish, send_subscribe,
 };
 use crate::load::process::raise_descriptor_limit;
-use crate::load::report::{Stretch, Taken};
+use crate::load::report::{HALVES, Stretch, Taken};
 use crate::load::{Histogram, Report, Target};
 
 /// Number of the message, number of its publisher, and when it was due.
@@ -158,6 +158,7 @@ impl Flow {
             .measure("wall_s", taken.wall_s)
             .measure("messages_per_s", delivered as f64 / taken.wall_s)
             .measure_if_known("cpu_us_per_message", taken.cpu_us_each(delivered))
+            .halves(&HALVES, &taken)
             .measure("generator_cpu_us_per_message", taken.own_cpu_us / delivered.max(1) as f64);
         if let Some(rate) = self.rate {
             report.count("rate", rate);

@@ -6,7 +6,7 @@ use super::LIMIT;
 use crate::load::fleet::{Fleet, Outbox, Script};
 use crate::load::packets::{expect_accepted, send_connect, send_subscribe};
 use crate::load::process::raise_descriptor_limit;
-use crate::load::report::Stretch;
+use crate::load::report::{HALVES, Stretch};
 use crate::load::{Report, Target};
 
 /// Connections with one subscription each and no traffic.
@@ -33,6 +33,7 @@ impl Idle {
             .count("clients", self.clients)
             .measure_if_known("bytes_per_connection", taken.bytes_each(count))
             .measure_if_known("cpu_us_per_connection", taken.cpu_us_each(count))
+            .halves(&HALVES, &taken)
             .measure("wall_s", taken.wall_s);
         Ok(report)
     }

@@ -7,7 +7,7 @@ use super::{LIMIT, NUMBER_SIZE};
 use crate::load::account::Lane;
 use crate::load::fleet::{Fleet, Outbox, Script};
 use crate::load::packets::{delivery, expect_accepted, number_in, put_number, send_connect, send_publish};
-use crate::load::report::Stretch;
+use crate::load::report::{DRAIN_HALVES, STORE_HALVES, Stretch};
 use crate::load::{Report, Target};
 
 /// Identifiers of the sessions are made from it.
@@ -77,6 +77,7 @@ impl Queued {
             .count("publishers", publishers)
             .count("window", self.window)
             .measure_if_known("store_cpu_us", stored.cpu_us_each(count))
+            .halves(&STORE_HALVES, &stored)
             .measure_if_known("bytes_per_message", stored.bytes_each(count))
             .measure("store_wall_s", stored.wall_s)
             .measure("acknowledged_per_s", count as f64 / stored.wall_s);
@@ -94,6 +95,7 @@ impl Queued {
         Fleet::new(target.address, sessions, LIMIT)?.run(&mut Visits::new(SESSIONS, sessions, sessions))?;
         report
             .measure_if_known("drain_cpu_us", drained.cpu_us_each(count))
+            .halves(&DRAIN_HALVES, &drained)
             .measure("drain_wall_s", drained.wall_s)
             .measure_if_known("drain_peak_bytes", drained.peak_bytes);
         Ok(())

@@ -7,7 +7,7 @@ use crate::load::fleet::{Fleet, Outbox, Script};
 use crate::load::packets::{
     expect_accepted, number_in, put_number, send_connect, send_publish, send_subscribe,
 };
-use crate::load::report::Stretch;
+use crate::load::report::{FETCH_HALVES, STORE_HALVES, Stretch};
 use crate::load::{Report, Target};
 
 /// Clients that store.
@@ -41,6 +41,7 @@ impl Retained {
         report.count("messages", count).count("size", payload.len());
         report
             .measure_if_known("store_cpu_us", stored.cpu_us_each(count))
+            .halves(&STORE_HALVES, &stored)
             .measure_if_known("bytes_per_message", stored.bytes_each(count))
             .measure("store_wall_s", stored.wall_s);
         if self.keep {
@@ -52,6 +53,7 @@ impl Retained {
         clear(target, self.messages)?;
         report
             .measure_if_known("fetch_cpu_us", fetched.cpu_us_each(count))
+            .halves(&FETCH_HALVES, &fetched)
             .measure("fetch_wall_s", fetched.wall_s);
         Ok(report)
     }

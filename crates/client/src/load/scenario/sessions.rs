@@ -4,7 +4,7 @@ use super::LIMIT;
 use super::churn::Visits;
 use crate::load::fleet::Fleet;
 use crate::load::process::raise_descriptor_limit;
-use crate::load::report::Stretch;
+use crate::load::report::{HALVES, Stretch};
 use crate::load::{Report, Target};
 
 /// Sessions that are made and left.
@@ -32,6 +32,7 @@ impl Sessions {
         report
             .count("sessions", sessions)
             .measure_if_known("cpu_us_per_session", taken.cpu_us_each(sessions as u64))
+            .halves(&HALVES, &taken)
             .measure_if_known("bytes_per_session", taken.bytes_each(sessions as u64))
             .measure("wall_s", taken.wall_s);
         Ok(report)

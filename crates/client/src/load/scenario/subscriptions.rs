@@ -7,7 +7,7 @@ use crate::load::fleet::{Fleet, Outbox, Script};
 use crate::load::packets::{
     expect_accepted, number_in, put_number, send_connect, send_publish, send_subscribe,
 };
-use crate::load::report::Stretch;
+use crate::load::report::{HALVES, Stretch};
 use crate::load::{Report, Target};
 
 /// Clients for each kind of filter.
@@ -86,6 +86,7 @@ impl Subscriptions {
             .measure_if_known("subscribe_cpu_us", subscribed.cpu_us_each(run.filters))
             .measure_if_known("bytes_per_subscription", subscribed.bytes_each(run.filters))
             .measure_if_known("cpu_us_per_publish", published.cpu_us_each(run.completed))
+            .halves(&HALVES, &published)
             .measure("subscribe_wall_s", subscribed.wall_s)
             .measure("publish_wall_s", published.wall_s);
         Ok(report)
