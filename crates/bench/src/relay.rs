@@ -1,8 +1,8 @@
 //! The floor: the least that can be done for a message. One thread, one read per readable socket,
 //! the frame copied as it is to those who subscribed to exactly its topic, one write per receiver and
 //! turn. Above QoS 0 a copy gets the next Packet Identifier of its receiver, and every packet of the protocol is
-//! answered without a look at what was sent before. No session, no check, no wildcard, no bound: nobody should
-//! use this for anything.
+//! answered without a look at what was sent before; a DISCONNECT is answered by closing. No session, no check, no
+//! wildcard, no bound: nobody should use this for anything.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};

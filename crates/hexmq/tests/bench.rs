@@ -143,6 +143,26 @@ fn clients_come_and_go() {
 }
 
 #[test]
+fn messages_among_many_subscriptions_are_handled_and_a_few_delivered() {
+    let server = Server::start(&["--shards", "2"]);
+    let size = ["--publishers", "7", "--filters", "1000", "--warm-up", "0", "--seconds", "1"];
+    let ingest = report(&server, &[&["ingest"], &size[..]].concat());
+    let count = |name: &str| ingest[name].as_u64().unwrap();
+    assert_eq!((count("publishers"), count("filters")), (7, 1000));
+    assert!(count("messages") > 0 && count("messages") <= count("published"), "{ingest}");
+    assert_eq!(count("published"), 100 * count("delivered"), "{ingest}");
+    for name in ["messages_per_s", "cpu_us_per_message", "processors", "generator_cpu_us_per_message"] {
+        assert!(ingest[name].as_f64().unwrap() > 0.0, "{name} in {ingest}");
+    }
+    // A second of a server at full speed is enough to see whose it was.
+    let share = ingest["kernel_cpu_s"].as_f64().unwrap()
+        / (ingest["kernel_cpu_s"].as_f64().unwrap() + ingest["user_cpu_s"].as_f64().unwrap());
+    assert!(ingest["kernel_share"].as_f64().is_none_or(|told| (told - share).abs() < 1e-9), "{ingest}");
+    let refused = bench(&server, &["ingest", "--seconds", "601"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
 fn people_read_lines() {
     let server = Server::start(&[]);
     let output = bench(&server, &["pairs", "--clients", "2", "--messages", "20"]);

@@ -26,7 +26,7 @@ pub use histogram::Histogram;
 pub use outbox::{Faults, Outbox};
 pub use report::{Figure, Report, Stretch, Taken};
 pub use scenario::{
-    Bystanders, Churn, Crowd, Flow, Handout, Idle, Overload, Part, Queued, Retained, Sessions, Shape,
+    Bystanders, Churn, Crowd, Flow, Handout, Idle, Ingest, Overload, Part, Queued, Retained, Sessions, Shape,
     Stalled, Subscriptions, Topics,
 };
 

@@ -65,6 +65,15 @@ impl Outbox {
         packet.encode(version, pending).map_err(|error| error.to_string())
     }
 
+    /// Sends packets that were encoded before, and at once: no slow network holds them.
+    pub(super) fn send_encoded(&mut self, client: usize, bytes: &[u8]) {
+        let pending = &mut self.pending[client];
+        if pending.is_empty() {
+            self.dirty.push(client);
+        }
+        pending.extend_from_slice(bytes);
+    }
+
     /// Breaks the connection of this client at the end of the turn, without a goodbye: what it has to
     /// write is lost. Nobody is told.
     pub fn cut(&mut self, client: usize) {

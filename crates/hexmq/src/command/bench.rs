@@ -2,9 +2,10 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use hexmq_client::load::{
-    Bystanders, Churn, Crowd, Figure, Flow, Handout, Idle, Overload, Part, Queued, Report, Retained,
+    Bystanders, Churn, Crowd, Figure, Flow, Handout, Idle, Ingest, Overload, Part, Queued, Report, Retained,
     Sessions, Shape, Stalled, Subscriptions, Target, Topics,
 };
 use hexmq_wire::QoS;
@@ -16,7 +17,8 @@ use super::client::qos;
 #[derive(Debug, clap::Args)]
 #[command(
     disable_help_flag = true,
-    after_help = "With --pid the CPU time and memory of the server are told as well.\n\
+    after_help = "With --pid the CPU time and memory of the server are told as well; from 0.25 s on also the kernel's\n\
+                  share of it, which the kernel counts in ticks: of N ticks it is exact to 0.5 / sqrt(N).\n\
                   Ends with 0 when everything arrived that was sent, once and in order; with 1 otherwise."
 )]
 pub(crate) struct Args {
@@ -179,6 +181,21 @@ enum Scenario {
         #[arg(long, conflicts_with = "hot")]
         fresh: bool,
     },
+    /// Publishers to ever new topics among many subscriptions, of which each hundredth message is delivered
+    Ingest {
+        /// Publishers
+        #[arg(long, default_value_t = 100, value_parser = positive)]
+        publishers: usize,
+        /// Subscriptions with wildcards, about
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(8..=10_000_000))]
+        filters: u32,
+        /// Seconds at full speed before it is measured, so that the server has all threads it wants
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=60))]
+        warm_up: u32,
+        /// Seconds that are measured
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=600))]
+        seconds: u32,
+    },
     /// Clients of all versions that all subscribe and publish at every QoS
     Crowd {
         /// Clients
@@ -301,6 +318,10 @@ impl Scenario {
                     (None, false) => Topics::Spread,
                 };
                 Subscriptions { filters, messages, topics }.run(target)
+            }
+            Scenario::Ingest { publishers, filters, warm_up, seconds } => {
+                let [warm_up, length] = [warm_up, seconds].map(|s| Duration::from_secs(s.into()));
+                Ingest { publishers, filters: filters as usize, warm_up, length }.run(target)
             }
             Scenario::Crowd { clients } => Crowd { clients }.run(target),
         }
