@@ -18,9 +18,13 @@ pub(crate) fn command(program: impl AsRef<Path>) -> Command {
 /// The cargo that runs us.
 pub(crate) fn cargo() -> Command {
     let mut cargo = command(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    // It told us where our own package is. Build scripts of others that look at this would run again, and all that
-    // rests on them be built anew, whenever a build by hand comes between.
+    // It told us where our own package is and what it is called. Build scripts of others that look at this would run
+    // again, and all that rests on them be built anew, whenever a build by hand comes between.
     cargo.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_string_lossy().starts_with("CARGO_PKG_")) {
+        cargo.env_remove(name);
+    }
     cargo
 }
 
