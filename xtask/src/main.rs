@@ -45,15 +45,17 @@ cargo xtask <subcommand>
   sim [--seeds N] [--seed X]   the simulation
   bench [--json] [--only NAME] [--rounds N]
                                CPU and memory per message, connection, subscription; relay, and mosquitto and
-                               rumqttd where they are installed, beside ours, and the marks to reach
+                               rumqttd where they are installed, beside ours, the marks to reach, and the kernel's
+                               share
   bench --growth [--only NAME] [--shards N] [--share N] [--json]
                                what a publish, a connect, a delivery costs among more and more of them; what others
-                               notice of a # over a million retained messages and of an overload
+                               notice of a # over a million retained messages and of an overload; and how much
+                               more two shards handle than one (--only cores)
   bench --durable [--rabbitmq] [--rounds N] [--json]
                                messages/s and CPU with every acknowledgement on disk, against memory, the disk
                                alone, mosquitto with persistence, RabbitMQ
   bench --restart [--json]     a million queued messages, a million retained, 100,000 sessions: ready in, memory
-  bench --cloud [--devices N] [--seconds N] [--dialect D] [--json]
+  bench --cloud [--devices N] [--seconds N] [--questions N] [--dialect D] [--json]
                                10,000 devices that post every 10 s while the API is asked 20 times a second
   bench --stalled [--json]     latency of others before and after two subscribers take nothing any more
   instructions [--only WORD] [--write] [--profile NAME]

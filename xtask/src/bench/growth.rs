@@ -1,5 +1,8 @@
 //! How costs grow: each series is one load in several sizes, on a fresh server of ours each, and what a
-//! publish, a connection or a delivery costs must not follow the size.
+//! publish, a connection or a delivery costs must not follow the size. And one load on more and more shards: what is
+//! handled in a second should follow those.
+
+use std::thread::available_parallelism;
 
 use rustix::process::{Resource, getrlimit};
 use serde_json::{Value, json};
@@ -11,18 +14,30 @@ use crate::place::Profile;
 /// Descriptors that server and generator need for other things than the clients counted.
 const DESCRIPTORS_BESIDE: u64 = 300;
 
+/// From so many processors on four shards have what they need: one each, one for the generator, one for the rest.
+const PROCESSORS_FOR_FOUR: usize = 6;
+
 /// One load in several sizes.
 struct Series {
     name: &'static str,
     /// Arguments of `hexmq bench`; `{}` is the size.
     load: &'static str,
     sizes: &'static [u64],
-    /// Each is a descriptor of the server and of the generator.
-    are_clients: bool,
+    of: Of,
     /// Settings of the server beyond those of every bench.
     server: &'static [&'static str],
-    /// The first is the one that must not grow.
+    /// The first is the one that must not grow, or must with more shards.
     columns: &'static [Column],
+}
+
+/// What there is more and more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Things,
+    /// Each is a descriptor of the server and of the generator.
+    Clients,
+    /// The load is the same.
+    Shards,
 }
 
 struct Column {
@@ -62,7 +77,7 @@ const OVERLOAD: &[Column] = &[
 const FILTERS: &[u64] = &[1_000, 10_000, 100_000, 1_000_000];
 
 const fn series(name: &'static str, load: &'static str, sizes: &'static [u64]) -> Series {
-    Series { name, load, sizes, are_clients: false, server: &[], columns: PUBLISH }
+    Series { name, load, sizes, of: Of::Things, server: &[], columns: PUBLISH }
 }
 
 const SERIES: &[Series] = &[
@@ -73,7 +88,7 @@ const SERIES: &[Series] = &[
         name: "connect beside others held",
         load: "connect --held {}",
         sizes: &[100, 1_000, 5_000, 10_000, 19_000],
-        are_clients: true,
+        of: Of::Clients,
         server: &[],
         columns: &[
             column("cpu_us_per_connection", "CPU µs/connect", 1),
@@ -84,7 +99,7 @@ const SERIES: &[Series] = &[
         name: "fan-out",
         load: "fan-out --clients {} --messages 500000",
         sizes: &[10, 100, 1_000, 5_000],
-        are_clients: true,
+        of: Of::Clients,
         server: &[],
         columns: &[
             column("cpu_us_per_message", "CPU µs/delivery", 2),
@@ -95,7 +110,7 @@ const SERIES: &[Series] = &[
         name: "idle connections",
         load: "idle --clients {}",
         sizes: &[1_000, 5_000, 19_000],
-        are_clients: true,
+        of: Of::Clients,
         server: &[],
         columns: &[
             column("bytes_per_connection", "B/connection", 0),
@@ -106,7 +121,7 @@ const SERIES: &[Series] = &[
         name: "# over retained messages",
         load: "handout --messages {}",
         sizes: &[10_000, 100_000, 1_000_000],
-        are_clients: false,
+        of: Of::Things,
         server: &["--retained-messages=2000000"],
         columns: &[
             column("latency_p99_during_us", "p99 during, µs", 0),
@@ -122,7 +137,7 @@ const SERIES: &[Series] = &[
         name: "overload, QoS 0",
         load: "overload --qos 0 --messages {}",
         sizes: &[1_000_000, 4_000_000],
-        are_clients: false,
+        of: Of::Things,
         server: &["--sys-interval=1s"],
         columns: OVERLOAD,
     },
@@ -130,15 +145,32 @@ const SERIES: &[Series] = &[
         name: "overload, QoS 1",
         load: "overload --qos 1 --messages {}",
         sizes: &[500_000, 2_000_000],
-        are_clients: false,
+        of: Of::Things,
         server: &["--sys-interval=1s"],
         columns: OVERLOAD,
+    },
+    Series {
+        name: "cores",
+        load: "ingest",
+        sizes: &[1, 2, 4],
+        of: Of::Shards,
+        server: &[],
+        columns: &[
+            column("messages_per_s", "messages/s", 0),
+            column("cpu_us_per_message", "CPU µs/message", 2),
+            column("processors", "processors", 2),
+            column("kernel_share", "kernel", 2),
+            column("generator_cpu_us_per_message", "generator's µs", 2),
+            column("generator_processors", "its processors", 2),
+            column("delivered", "delivered", 0),
+        ],
     },
 ];
 
 /// One size of a series: the command, and what came of it.
 struct Run {
     size: u64,
+    shards: u64,
     flags: String,
     report: Value,
 }
@@ -146,7 +178,7 @@ struct Run {
 /// `cargo xtask bench --growth`.
 pub(super) fn run(mut arguments: Arguments) -> Result<(), String> {
     let as_json = arguments.switch("--json");
-    let shards = u32::try_from(arguments.number("--shards", 1)?).map_err(|error| error.to_string())?;
+    let shards = arguments.number("--shards", 1)?;
     let share = arguments.number("--share", 1)?.max(1);
     let only = arguments.value("--only")?.unwrap_or_default();
     arguments.finish()?;
@@ -159,14 +191,14 @@ pub(super) fn run(mut arguments: Arguments) -> Result<(), String> {
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     for series in wanted {
         let mut runs = Vec::new();
-        for size in series.sizes.iter().map(|size| (size / share).max(1)) {
+        for size in series.sizes_in(share, available_parallelism().map_or(1, usize::from)) {
             match series.run(size, shards) {
                 Ok(run) => runs.push(run),
                 Err(failure) => failures.push(format!("{}, {size}: {failure}", series.name)),
             }
         }
         if as_json {
-            all.extend(runs.iter().map(|run| run.as_json(series, shards)));
+            all.extend(runs.iter().map(|run| run.as_json(series)));
         } else {
             series.print(&runs, shards);
         }
@@ -179,10 +211,20 @@ pub(super) fn run(mut arguments: Arguments) -> Result<(), String> {
 }
 
 impl Series {
-    fn run(&self, size: u64, shards: u32) -> Result<Run, String> {
+    /// Its sizes where all loads are so many times smaller, on a machine with so many processors.
+    fn sizes_in(&self, share: u64, processors: usize) -> Vec<u64> {
+        let sizes = self.sizes.iter().copied();
+        match self.of {
+            Of::Shards => sizes.filter(|shards| *shards <= 2 || processors >= PROCESSORS_FOR_FOUR).collect(),
+            Of::Things | Of::Clients => sizes.map(|size| (size / share).max(1)).collect(),
+        }
+    }
+
+    fn run(&self, size: u64, shards: u64) -> Result<Run, String> {
+        let shards = if self.of == Of::Shards { size } else { shards };
         let flags = self.load.replace("{}", &size.to_string());
-        eprintln!("hexmq bench {flags}");
-        if self.are_clients {
+        eprintln!("hexmq bench {flags}, {shards} shards");
+        if self.of == Of::Clients {
             let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
             enough_descriptors(size, most)?;
         }
@@ -190,10 +232,11 @@ impl Series {
         let words: Vec<&str> = flags.split_whitespace().collect();
         let report = load(Profile::Release, server.address("mqtt")?, server.pid(), &words)?;
         server.stop()?;
-        Ok(Run { size, flags, report })
+        Ok(Run { size, shards, flags, report })
     }
 
-    fn print(&self, runs: &[Run], shards: u32) {
+    fn print(&self, runs: &[Run], shards: u64) {
+        let shards = if self.of == Of::Shards { "N".to_owned() } else { shards.to_string() };
         println!("\n{}: hexmq bench {} --pid PID", self.name, self.load.replace("{}", "N"));
         println!("  (hexmq serve --ephemeral --shards {shards} {})", self.server.join(" "));
         let headings: Vec<String> =
@@ -207,7 +250,7 @@ impl Series {
         }
     }
 
-    /// The figure that must not grow, against that of the first size.
+    /// The first figure, against that of the first size.
     fn growth(&self, runs: &[Run], run: &Run) -> Option<f64> {
         let key = self.columns.first()?.key;
         Some(run.report[key].as_f64()? / runs.first()?.report[key].as_f64()?)
@@ -227,8 +270,8 @@ impl Column {
 }
 
 impl Run {
-    fn as_json(&self, series: &Series, shards: u32) -> Value {
-        json!({ "series": series.name, "size": self.size, "load": self.flags, "shards": shards,
+    fn as_json(&self, series: &Series) -> Value {
+        json!({ "series": series.name, "size": self.size, "load": self.flags, "shards": self.shards,
             "server": series.server.join(" "), "report": self.report })
     }
 }
@@ -248,7 +291,8 @@ mod tests {
     #[test]
     fn every_series_has_a_name_of_its_own_and_growing_sizes() {
         for (place, series) in SERIES.iter().enumerate() {
-            assert!(series.load.contains("{}") && !series.columns.is_empty(), "{}", series.name);
+            let is_in_load = series.load.contains("{}");
+            assert!(is_in_load != (series.of == Of::Shards) && !series.columns.is_empty(), "{}", series.name);
             assert!(series.sizes.is_sorted(), "{}", series.name);
             assert!(SERIES.iter().skip(place + 1).all(|other| other.name != series.name), "{}", series.name);
         }
@@ -258,6 +302,7 @@ mod tests {
     fn growth_is_told_against_the_first_size() {
         let run = |size: u64, us: f64| Run {
             size,
+            shards: 1,
             flags: String::new(),
             report: json!({ "cpu_us_per_publish": us, "deliveries_per_publish": 2.5 }),
         };
@@ -265,6 +310,16 @@ mod tests {
         assert_eq!(SERIES[0].growth(&runs, &runs[1]), Some(1.5));
         assert_eq!(SERIES[0].columns[1].cell(&runs[0].report).trim(), "2.50");
         assert_eq!(SERIES[0].columns[3].cell(&runs[0].report).trim(), "-");
+    }
+
+    #[test]
+    fn there_are_as_many_shards_as_the_machine_has_processors_for() {
+        let cores = SERIES.iter().find(|series| series.name == "cores").expect("it is there");
+        for (processors, shards) in [(1, &[1, 2][..]), (2, &[1, 2]), (5, &[1, 2]), (6, &[1, 2, 4])] {
+            // A smaller load has no fewer shards.
+            assert_eq!(cores.sizes_in(10, processors), shards);
+        }
+        assert_eq!(SERIES[0].sizes_in(10, 1), [100, 1_000, 10_000, 100_000]);
     }
 
     #[test]

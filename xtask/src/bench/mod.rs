@@ -10,9 +10,8 @@ mod growth;
 mod peer;
 mod restart;
 mod result;
+mod runs;
 mod subject;
-
-use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -21,11 +20,9 @@ use crate::command::{cargo, run as run_command};
 use crate::place::Profile;
 use crate::steps::Outcome;
 use case::{Case, FLOWS, STORES};
-use result::Row;
+use result::{Measured, Row};
+use runs::median;
 use subject::{Peers, Subject, load, mosquitto_version, serve};
-
-/// The figures of each round, by figure of the case and subject.
-type Measured = BTreeMap<(usize, Subject), Vec<f64>>;
 
 /// `cargo xtask bench`.
 pub(crate) fn run(mut arguments: Arguments) -> Result<(), String> {
@@ -69,13 +66,8 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<(), String> {
         }
     }
     let pace = median(&pace);
-    let rows: Vec<Row> = cases
-        .iter()
-        .zip(&measured)
-        .flat_map(|(case, measured)| {
-            result::rows(case, pace, |figure, subject| median(measured.get(&(figure, subject))?))
-        })
-        .collect();
+    let rows: Vec<Row> =
+        cases.iter().zip(&measured).flat_map(|(case, measured)| result::rows(case, pace, measured)).collect();
     if as_json {
         let rows: Vec<Value> = rows.iter().map(Row::as_json).collect();
         println!(
@@ -121,18 +113,12 @@ fn measure(case: &Case, peers: &Peers, measured: &mut Measured, failures: &mut V
         match subject.measure(&flags) {
             Ok(report) => {
                 for (index, figure) in case.figures.iter().enumerate() {
-                    measured.entry((index, subject)).or_default().extend(report[figure.key].as_f64());
+                    measured.entry((index, subject)).or_default().take(figure.key, &report);
                 }
             }
             Err(failure) => failures.push((subject, format!("{}: {failure}", case.name))),
         }
     }
-}
-
-fn median(runs: &[f64]) -> Option<f64> {
-    let mut runs = runs.to_vec();
-    runs.sort_by(f64::total_cmp);
-    runs.get(runs.len() / 2).copied()
 }
 
 /// `cargo xtask crowd`: release builds.

@@ -23,6 +23,15 @@ pub(super) enum Subject {
 }
 
 impl Subject {
+    pub(super) const ALL: [Subject; 6] = [
+        Subject::Relay,
+        Subject::AnsweringRelay,
+        Subject::Mosquitto,
+        Subject::Rumqttd,
+        Subject::OneShard,
+        Subject::TwoShards,
+    ];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Subject::Relay => "relay",
@@ -62,12 +71,12 @@ impl Subject {
 }
 
 /// Our server on a free port.
-pub(super) fn serve(profile: Profile, shards: u32) -> Result<Server, String> {
+pub(super) fn serve(profile: Profile, shards: u64) -> Result<Server, String> {
     serve_with(profile, shards, &[])
 }
 
 /// The same with more settings.
-pub(super) fn serve_with(profile: Profile, shards: u32, more: &[&str]) -> Result<Server, String> {
+pub(super) fn serve_with(profile: Profile, shards: u64, more: &[&str]) -> Result<Server, String> {
     let shards = format!("--shards={shards}");
     let usual = ["--listen=mqtt://127.0.0.1:0", "--http=off", "--log=warn", "--ephemeral", &shards];
     let arguments: Vec<String> = usual.iter().chain(more).map(|&word| word.to_owned()).collect();
