@@ -52,7 +52,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<(), String> {
     let registered_s = begun.elapsed().as_secs_f64();
     let plain_before = load(Profile::Release, &site.mqtt, server.pid(), PAIRS)?;
     eprintln!("{devices} devices post every 10 s for {seconds} s, {questions} questions a second");
-    let asker = Asker::start(&site.http, questions);
+    let asker = Asker::start(&site.http, questions, devices);
     let (length, pid) = (format!("{seconds}s"), server.pid().to_string());
     let busy = ["-n", &count, "--for", &length, "--every", "10s", "--ramp", "5s", "--json", "--pid", &pid];
     let simulated = simulate(&flags(&busy), false);
@@ -125,10 +125,10 @@ struct Asker {
 }
 
 impl Asker {
-    fn start(http: &str, per_second: u64) -> Asker {
+    fn start(http: &str, per_second: u64, devices: u64) -> Asker {
         let stop = Arc::new(AtomicBool::new(false));
         let (until, address) = (Arc::clone(&stop), http.to_owned());
-        let thread = thread::spawn(move || ask(&address, per_second, &until));
+        let thread = thread::spawn(move || ask(&address, per_second, devices, &until));
         Asker { stop, thread }
     }
 
@@ -146,28 +146,33 @@ impl Asker {
 }
 
 /// The questions of a console and of applications: one after the other, each about another device.
-fn ask(address: &str, per_second: u64, until: &AtomicBool) -> Result<Vec<f64>, String> {
-    let base = format!("/api/v1/products/{PRODUCT}/devices");
+fn ask(address: &str, per_second: u64, devices: u64, until: &AtomicBool) -> Result<Vec<f64>, String> {
     let period = Duration::from_secs(1) / u32::try_from(per_second).unwrap_or(u32::MAX);
     let begun = Instant::now();
     let mut times = Vec::new();
     while !until.load(Ordering::Relaxed) {
         let number = u32::try_from(times.len()).unwrap_or(u32::MAX);
+        let path = question(number, devices);
         // From when it was due: a late answer makes the next question late, and that counts.
         let due = begun + period * number;
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let device = format!("{base}/bench-{}", 1 + number.wrapping_mul(7919) % 1000);
-        let path = match number % 5 {
-            0 => format!("{device}/properties"),
-            1 => device,
-            2 => format!("{device}/history?limit=100"),
-            3 => format!("{base}?limit=50"),
-            _ => "/api/v1/status".to_owned(),
-        };
         get(address, &path)?;
         times.push(due.elapsed().as_secs_f64() * 1000.0);
     }
     Ok(times)
+}
+
+/// What is asked with this number.
+fn question(number: u32, devices: u64) -> String {
+    let base = format!("/api/v1/products/{PRODUCT}/devices");
+    let device = format!("{base}/bench-{}", 1 + u64::from(number) * 7919 % devices.max(1));
+    match number % 5 {
+        0 => format!("{device}/properties"),
+        1 => device,
+        2 => format!("{device}/history?limit=100"),
+        3 => format!("{base}?limit=50"),
+        _ => "/api/v1/status".to_owned(),
+    }
 }
 
 fn get(address: &str, path: &str) -> Result<(), String> {
@@ -202,4 +207,24 @@ fn told(report: &Value, prefix: &str) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn only_devices_that_there_are_are_asked_for_and_most_of_them() {
+        for devices in [1, 7, 1_000, 10_000] {
+            let asked: HashSet<u64> = (0..40_000)
+                .filter_map(|number| {
+                    question(number, devices).split("/bench-").nth(1)?.split('/').next()?.parse().ok()
+                })
+                .collect();
+            assert!(asked.iter().all(|device| (1..=devices).contains(device)));
+            assert!(2 * asked.len() as u64 > devices, "{} of {devices}", asked.len());
+        }
+    }
 }
