@@ -34,6 +34,7 @@ fn main() {
         Scenario::new("publish-10k-cached", 10_000, MANY, |_| publishing(10_000, MANY, false)),
         Scenario::new("publish-10k-cold", 4_000, MANY, |turns| publishing(10_000, turns * MANY, false)),
         Scenario::new("publish-10k-cold-ahead", 4_000, MANY, |turns| publishing(10_000, turns * MANY, true)),
+        Scenario::new("publish-among-subscribers", 10_000, MANY, |_| publishing_among_subscribers()),
         Scenario::new("match-10k", 10_000, MANY, |_| matching(10_000)),
         Scenario::new("subscribe-unsubscribe", 10_000, MANY, |_| subscribing()),
         Scenario::new("retained-store", 10_000, MANY, |turns| storing(turns * MANY)),
@@ -51,24 +52,30 @@ fn device(number: u32) -> String {
 /// Devices that nobody publishes to, with a subscription each.
 fn strangers(shared: &Shared, numbers: std::ops::Range<u32>) {
     for number in numbers {
-        let entry = NewEntry {
-            session: SessionRef { shard: ShardId(1), slot: number, generation: 0 },
-            options: SubscriptionOptions::default(),
-            subscription_identifier: None,
-            stored: false,
-            room: None,
-        };
         let filter = device(number);
         let filter = SubscriptionFilter::parse(&filter).expect("a filter");
-        shared.index.subscribe(Namespace::PLAIN, filter, entry);
+        shared.index.subscribe(Namespace::PLAIN, filter, entry(stranger(number)));
+    }
+}
+
+fn stranger(number: u32) -> SessionRef {
+    SessionRef { shard: ShardId(1), slot: number, generation: 0 }
+}
+
+fn entry(session: SessionRef) -> NewEntry {
+    NewEntry {
+        session,
+        options: SubscriptionOptions::default(),
+        subscription_identifier: None,
+        stored: false,
+        room: None,
     }
 }
 
 /// `filters` in all; those of devices 0 to `devices` belong to clients here.
-fn fleet(filters: u32, devices: u32) -> Bench {
-    let shared = Arc::new(shared(1));
-    strangers(&shared, devices..filters - GROUPS - 1);
-    let mut bench = Bench::of(0, &shared);
+fn fleet(shared: &Arc<Shared>, filters: u32, devices: u32) -> Bench {
+    strangers(shared, devices..filters - GROUPS - 1);
+    let mut bench = Bench::of(0, shared);
     let groups = (0..GROUPS).map(|group| format!("fleet/{group}/+/command"));
     let own: Vec<String> = groups.chain((0..devices).map(device)).chain(["#".to_owned()]).collect();
     for (number, filters) in own.chunks(MANY as usize).enumerate() {
@@ -84,7 +91,7 @@ fn fleet(filters: u32, devices: u32) -> Bench {
 /// Messages to so many devices in turn, three deliveries each; `ahead`: those that were read with a message
 /// are looked at before it is handled, as far as the shard wants it.
 fn publishing(filters: u32, devices: u32, ahead: bool) -> Turn {
-    let mut bench = fleet(filters, devices);
+    let mut bench = fleet(&Arc::new(shared(1)), filters, devices);
     let publisher = bench.connect("publisher", Version::V4);
     let messages: Vec<Vec<u8>> =
         (0..devices).map(|number| publish(&device(number), Delivery::AtMostOnce, Version::V4)).collect();
@@ -96,6 +103,34 @@ fn publishing(filters: u32, devices: u32, ahead: bool) -> Turn {
         let first = turn as usize * MANY as usize % messages.len() / together;
         for read in reads.iter().skip(first).take(MANY as usize / together) {
             bench.receive(publisher, read);
+        }
+        bench.world.outputs.iter_mut().for_each(Vec::clear);
+        (bench.shard.census().publish_sent - sent) as u32 / 3
+    })
+}
+
+/// Messages to devices whose receivers are known, while other devices of their groups come and go: one change for
+/// each message.
+fn publishing_among_subscribers() -> Turn {
+    let shared = Arc::new(shared(1));
+    let mut bench = fleet(&shared, 10_000, MANY);
+    let publisher = bench.connect("publisher", Version::V4);
+    let messages: Vec<Vec<u8>> =
+        (0..MANY).map(|number| publish(&device(number), Delivery::AtMostOnce, Version::V4)).collect();
+    // They subscribe in one half of a turn, and are gone again in the other.
+    let others: Vec<String> = (0..MANY / 2).map(|number| device(number + 10 * GROUPS)).collect();
+    Box::new(move |_| {
+        let sent = bench.shard.census().publish_sent;
+        for (number, message) in (0..).zip(&messages) {
+            let other = number % (MANY / 2);
+            let filter = SubscriptionFilter::parse(&others[other as usize]).expect("a filter");
+            let session = stranger(other);
+            if number < MANY / 2 {
+                shared.index.subscribe(Namespace::PLAIN, filter, entry(session));
+            } else {
+                shared.index.unsubscribe(Namespace::PLAIN, filter, session);
+            }
+            bench.receive(publisher, message);
         }
         bench.world.outputs.iter_mut().for_each(Vec::clear);
         (bench.shard.census().publish_sent - sent) as u32 / 3
@@ -130,14 +165,7 @@ fn subscribing() -> Turn {
         let mut ended = 0;
         for filter in &filters {
             let filter = SubscriptionFilter::parse(filter).expect("a filter");
-            let entry = NewEntry {
-                session,
-                options: SubscriptionOptions::default(),
-                subscription_identifier: None,
-                stored: false,
-                room: None,
-            };
-            shared.index.subscribe(Namespace::PLAIN, filter, entry);
+            shared.index.subscribe(Namespace::PLAIN, filter, entry(session));
             ended += u32::from(shared.index.unsubscribe(Namespace::PLAIN, filter, session));
         }
         ended

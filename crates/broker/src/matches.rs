@@ -1,8 +1,12 @@
-//! Who gets the messages of a topic, remembered until the index changes.
+//! Who gets the messages of a topic, remembered until a subscription changes that may match it.
 //!
 //! One walk of the index serves every further message of the same topic. A remembered answer is
-//! valid for one generation of the index, and compares by bytes: no allocation, no lock, one
-//! atomic load per message.
+//! true in one generation of the index, and in later ones as long as no filter has changed that begins as the
+//! topic does. It compares by bytes: no allocation, no lock, one atomic load per message, and a few more after a
+//! change of the index.
+
+#[cfg(test)]
+mod tests;
 
 use std::hash::BuildHasher;
 
@@ -10,7 +14,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 use hexmq_wire::QoS;
 
-use crate::index::{Entry, Foreseen, Index, Match, Member};
+use crate::index::{Beginnings, Entry, Foreseen, Index, Match, Member};
 use crate::room::Readiness;
 use crate::{Namespace, SessionRef, ShardId};
 
@@ -68,7 +72,8 @@ pub(crate) struct Recent {
 pub(crate) struct Matches {
     namespace: Namespace,
     topic: String,
-    /// The generation of the index this was true in.
+    beginnings: Beginnings,
+    /// The latest generation of the index this is known to be true in; 0: it is not known at all.
     pub(crate) generation: u64,
     /// Sessions of this shard, one entry each (two where No Local differs between its filters).
     pub(crate) receivers: Vec<Receiver>,
@@ -141,7 +146,7 @@ impl MatchCache {
             likely: 0,
             recent: Vec::new(),
             noted: String::new(),
-            once: Matches::unknown(Namespace::PLAIN, ""),
+            once: Matches::unknown(Namespace::PLAIN, "", Beginnings::default()),
             seen: vec![0; SEEN].into_boxed_slice(),
             turn: 0,
             found: Vec::new(),
@@ -153,22 +158,27 @@ impl MatchCache {
     pub(crate) fn look_up(&mut self, index: &Index, namespace: Namespace, topic: &str) -> &mut Matches {
         let place = match self.kept.get(self.likely as usize) {
             Some(likely) if likely.is_of(namespace, topic) => Some(self.likely),
-            _ => self.find(namespace, topic),
+            _ => self.find(index, namespace, topic),
         };
         let matches = match place.and_then(|place| self.kept.get_mut(place as usize)) {
             Some(matches) => matches,
             None => &mut self.once,
         };
-        if matches.generation != index.generation() {
-            self.turn = self.turn.wrapping_add(1);
-            let topic = (namespace, topic);
-            matches.learn(topic, index, &mut self.foreseen, self.shard, self.turn, &mut self.found);
+        let generation = index.generation();
+        if matches.generation != generation {
+            if index.changed_since(matches.generation, &matches.beginnings) {
+                self.turn = self.turn.wrapping_add(1);
+                let topic = (namespace, topic);
+                matches.learn(topic, index, &mut self.foreseen, self.shard, self.turn, &mut self.found);
+            } else {
+                matches.generation = generation;
+            }
         }
         matches
     }
 
     /// The place of the answer for a topic, which may have to be learned; `None`: it is not kept.
-    fn find(&mut self, namespace: Namespace, topic: &str) -> Option<u32> {
+    fn find(&mut self, index: &Index, namespace: Namespace, topic: &str) -> Option<u32> {
         let hash = self.hasher.hash_one((namespace, topic));
         if self.kept.len() >= TOPICS_MAX {
             self.kept.clear();
@@ -193,7 +203,8 @@ impl MatchCache {
                     _ => {
                         let place = self.kept.len() as u32;
                         vacant.insert(place);
-                        self.kept.push(Matches::unknown(namespace, topic));
+                        let beginnings = index.beginnings(namespace, topic);
+                        self.kept.push(Matches::unknown(namespace, topic, beginnings));
                         place
                     }
                 }
@@ -258,10 +269,12 @@ impl Matches {
         self.generation = 0;
     }
 
-    fn unknown(namespace: Namespace, topic: &str) -> Matches {
+    /// An answer that is yet to be learned.
+    fn unknown(namespace: Namespace, topic: &str, beginnings: Beginnings) -> Matches {
         Matches {
             namespace,
             topic: topic.into(),
+            beginnings,
             generation: 0,
             receivers: Vec::new(),
             shards: Vec::new(),

@@ -9,6 +9,7 @@
 //! matched before its subscription existed.
 
 mod ahead;
+mod changes;
 mod group;
 mod levels;
 mod record;
@@ -29,10 +30,12 @@ use hexmq_wire::SubscriptionOptions;
 
 pub use ahead::Foreseen;
 pub(crate) use ahead::TOGETHER;
+pub(crate) use changes::Beginnings;
 pub use group::{Group, Member};
 
 use crate::ids::{Namespace, SessionRef};
 use crate::room::Room;
+use changes::Changes;
 use tree::Tree;
 
 /// The subscription index.
@@ -41,6 +44,7 @@ pub struct Index {
     tree: RwLock<Tree>,
     /// Changed only while the tree is locked for writing.
     generation: AtomicU64,
+    changes: Changes,
 }
 
 /// A subscription as it is found by a match.
@@ -109,7 +113,12 @@ pub struct IndexCensus {
 impl Index {
     /// An empty index, hashing with `seed`: topics are chosen by strangers.
     pub fn new(seed: u64) -> Index {
-        Index { tree: RwLock::new(Tree::new(seed)), generation: AtomicU64::new(1) }
+        let generation = 1;
+        Index {
+            tree: RwLock::new(Tree::new(seed)),
+            generation: AtomicU64::new(generation),
+            changes: Changes::new(seed, generation),
+        }
     }
 
     /// The present generation. It grows with every change.
@@ -128,7 +137,7 @@ impl Index {
         let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
         let since = self.generation.load(Ordering::Relaxed) + 1;
         let done = tree.subscribe(namespace, filter, entry, since);
-        self.generation.store(since, Ordering::Release);
+        self.tell(namespace, filter, since);
         done
     }
 
@@ -142,9 +151,27 @@ impl Index {
         let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
         let found = tree.unsubscribe(namespace, filter, session);
         if found {
-            self.generation.fetch_add(1, Ordering::Release);
+            self.tell(namespace, filter, self.generation.load(Ordering::Relaxed) + 1);
         }
         found
+    }
+
+    /// A filter has changed; the tree is still locked for writing.
+    fn tell(&self, namespace: Namespace, filter: SubscriptionFilter<'_>, generation: u64) {
+        self.changes.note(namespace, filter.filter, generation);
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    /// How this topic begins, for [`Index::changed_since`].
+    pub(crate) fn beginnings(&self, namespace: Namespace, topic: &str) -> Beginnings {
+        self.changes.beginnings(namespace, topic)
+    }
+
+    /// Whether what a topic with these beginnings matches may be another in the present generation, which was asked
+    /// for before, than in an earlier one.
+    #[inline]
+    pub(crate) fn changed_since(&self, generation: u64, beginnings: &Beginnings) -> bool {
+        self.changes.since(generation, beginnings)
     }
 
     /// Visits every subscription a topic matches and gives the generation in which it did so.

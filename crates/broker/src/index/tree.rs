@@ -214,11 +214,11 @@ impl Tree {
 
     fn find_list(&self, namespace: Namespace, filter: TopicFilter<'_>) -> Option<List> {
         let mut node = self.root(namespace)?;
-        for text in filter.levels() {
+        for text in levels(filter) {
             node = match text {
-                "#" => return Some(List { node, below: true }),
-                "+" => Some(self.nodes.get(node)?.plus).filter(|&plus| plus != NONE)?,
-                _ => self.child(node, text.as_bytes(), || self.levels.hash(text.as_bytes()))?,
+                b"#" => return Some(List { node, below: true }),
+                b"+" => Some(self.nodes.get(node)?.plus).filter(|&plus| plus != NONE)?,
+                _ => self.child(node, text, || self.levels.hash(text))?,
             };
         }
         Some(List { node, below: false })
@@ -229,11 +229,11 @@ impl Tree {
             Some(root) => root,
             None => self.add_root(namespace),
         };
-        for text in filter.levels() {
+        for text in levels(filter) {
             node = match text {
-                "#" => return List { node, below: true },
-                "+" => self.make_plus(node),
-                _ => self.make_child(node, text.as_bytes()),
+                b"#" => return List { node, below: true },
+                b"+" => self.make_plus(node),
+                _ => self.make_child(node, text),
             };
         }
         List { node, below: false }
@@ -404,6 +404,11 @@ impl List {
     pub(super) fn unpack(packed: u32) -> List {
         List { node: packed >> 1, below: packed & 1 != 0 }
     }
+}
+
+/// Levels are short, as in [`split_level`](super::levels::split_level).
+fn levels(filter: TopicFilter<'_>) -> impl Iterator<Item = &[u8]> {
+    filter.as_str().as_bytes().split(|&byte| byte == b'/')
 }
 
 fn hash_root(hasher: &FixedState, namespace: u32) -> u64 {

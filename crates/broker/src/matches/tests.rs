@@ -1,0 +1,151 @@
+//! Remembered answers against walks of the index, while subscriptions come and go.
+
+use hexmq_topic::SubscriptionFilter;
+use hexmq_wire::{QoS, SubscriptionOptions};
+use proptest::prelude::*;
+
+use super::{MatchCache, Matches, Whose};
+use crate::index::{Index, NewEntry};
+use crate::{Namespace, SessionRef, ShardId};
+
+const HERE: ShardId = ShardId(0);
+
+/// What a message would meet, whatever the order.
+type Met = (Vec<(u32, Whose, QoS, u64, Vec<u32>)>, Vec<(ShardId, bool)>, Vec<(u64, Vec<SessionRef>)>);
+
+fn met(matches: &Matches) -> Met {
+    let receivers = matches.receivers.iter().map(|receiver| {
+        let mut identifiers = receiver.subscription_identifiers.clone();
+        identifiers.sort_unstable();
+        (receiver.slot, receiver.whose, receiver.qos, receiver.since, identifiers)
+    });
+    let shards = matches.shards.iter().map(|elsewhere| (elsewhere.shard, elsewhere.stored));
+    let mut groups: Vec<_> = matches
+        .groups
+        .iter()
+        .map(|group| (group.id, group.members.iter().map(|member| member.entry.session).collect()))
+        .collect();
+    groups.sort();
+    (receivers.collect(), shards.collect(), groups)
+}
+
+fn session(number: u32) -> SessionRef {
+    SessionRef { shard: ShardId((number % 2) as u16), slot: number, generation: 0 }
+}
+
+fn subscribe(index: &Index, namespace: Namespace, filter: &str, number: u32, bits: u32) {
+    let options = SubscriptionOptions {
+        qos: QoS::from_bits(bits as u8 % 3).unwrap(),
+        no_local: bits & 4 != 0 && !filter.starts_with("$share"),
+        ..SubscriptionOptions::default()
+    };
+    let entry = NewEntry {
+        session: session(number),
+        options,
+        subscription_identifier: std::num::NonZeroU32::new(bits >> 3),
+        stored: bits & 8 != 0,
+        room: None,
+    };
+    index.subscribe(namespace, SubscriptionFilter::parse(filter).unwrap(), entry);
+}
+
+fn unsubscribe(index: &Index, namespace: Namespace, filter: &str, number: u32) {
+    index.unsubscribe(namespace, SubscriptionFilter::parse(filter).unwrap(), session(number));
+}
+
+fn topic() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(&["a", "b", "", "$x"][..]), 1..6)
+        .prop_map(|levels| levels.join("/"))
+        .prop_filter("topics are not empty", |topic| !topic.is_empty())
+}
+
+/// A topic, with `+` in place of some levels and now and then `#` in place of the last ones.
+fn filter() -> impl Strategy<Value = String> {
+    (topic(), prop::bits::u8::masked(0b11111), 0..12_usize, 0..3_u8).prop_map(|(topic, wild, end, share)| {
+        let plus = |(at, level)| if wild >> at & 3 == 3 { "+" } else { level };
+        let mut levels: Vec<&str> = topic.split('/').enumerate().map(plus).collect();
+        if end < levels.len() {
+            levels.truncate(end);
+            levels.push("#");
+        }
+        let share = if share == 0 { "$share/g/" } else { "" };
+        format!("{share}{}", levels.join("/"))
+    })
+}
+
+/// A filter that changes: of a session, with new options or, `None`, no more.
+type Change = (u32, String, u32, Option<u32>);
+
+fn change() -> impl Strategy<Value = Change> {
+    (0..2_u32, filter(), 0..4_u32, prop::option::weighted(0.6, 0..32_u32))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn what_is_remembered_is_what_a_walk_finds(
+        seed in any::<u64>(),
+        topics in prop::collection::vec((0..2_u32, topic()), 1..8),
+        steps in prop::collection::vec((prop::collection::vec(change(), 0..3), any::<prop::sample::Index>()), 1..150),
+    ) {
+        let index = Index::new(seed);
+        let mut cache = MatchCache::new(HERE, seed);
+        let mut known = Vec::new();
+        for (changes, which) in steps {
+            for (namespace, filter, number, bits) in changes {
+                match bits {
+                    Some(bits) => {
+                        subscribe(&index, Namespace(namespace), &filter, number, bits);
+                        known.push((namespace, filter, number));
+                    }
+                    // Most often one that there is.
+                    None => {
+                        let (namespace, filter, number) = known.pop().unwrap_or((namespace, filter, number));
+                        unsubscribe(&index, Namespace(namespace), &filter, number);
+                    }
+                }
+            }
+            let (namespace, topic) = which.get(&topics);
+            let walked = met(MatchCache::new(HERE, seed).look_up(&index, Namespace(*namespace), topic));
+            let remembered = cache.look_up(&index, Namespace(*namespace), topic);
+            prop_assert_eq!(met(remembered), walked, "{}", topic);
+            prop_assert_eq!(remembered.generation, index.generation());
+        }
+    }
+}
+
+#[test]
+fn only_a_filter_that_begins_as_the_topic_makes_an_answer_be_learned_anew() {
+    let index = Index::new(7);
+    let mut cache = MatchCache::new(HERE, 7);
+    let topic = "fleet/1/device/command";
+    subscribe(&index, Namespace::PLAIN, topic, 0, 0);
+    let mut is_learned = |namespace: Namespace, filter: &str| {
+        // The second message of a topic makes its answer worth keeping.
+        for _ in 0..2 {
+            cache.look_up(&index, Namespace::PLAIN, topic);
+        }
+        let walks = cache.walks();
+        let mut changes = 0;
+        for ends in [false, true] {
+            match ends {
+                false => subscribe(&index, namespace, filter, 2, 0),
+                true => unsubscribe(&index, namespace, filter, 2),
+            }
+            cache.look_up(&index, Namespace::PLAIN, topic);
+            changes += 1;
+        }
+        let learned = cache.walks() - walks;
+        assert!(learned == 0 || learned == changes, "a beginning counts for both");
+        learned > 0
+    };
+    for filter in ["fleet/1/other/command", "fleet/2/#", "fleets/+", "$share/g/fleet/1/devices/+", "$SYS/#"] {
+        assert!(!is_learned(Namespace::PLAIN, filter), "{filter}");
+    }
+    assert!(!is_learned(Namespace(1), topic));
+    for filter in [topic, "#", "+/1/device/command", "fleet/#", "$share/g/fleet/1/device/+", "fleet/+/other"]
+    {
+        assert!(is_learned(Namespace::PLAIN, filter), "{filter}");
+    }
+}
