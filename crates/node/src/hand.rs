@@ -15,6 +15,7 @@ use hexmq_broker::ShardId;
 use hexmq_session::{Mono, Now};
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::meter::{Meter, Patience, Placement, Trial, Window, Work, halves, is_calm, is_overloaded};
@@ -24,13 +25,16 @@ use crate::tap::Notice;
 
 /// The token of a hand's waker.
 const WAKER: Token = Token(usize::MAX);
+/// The token of its alarm.
+const ALARM: Token = Token(usize::MAX - 1);
 /// The tokens of listeners count down from here; no shard has so large a number.
-const GATE: usize = usize::MAX - 1;
+const GATE: usize = usize::MAX - 2;
 
 /// A thread and the shards it drives.
 pub(crate) struct Hand {
     number: usize,
     poll: Poll,
+    alarm: Alarm,
     shards: Vec<ShardLoop>,
     /// Where each shard is in `shards`, by its number.
     places: Box<[usize]>,
@@ -156,11 +160,22 @@ impl Tray {
 
 impl Hand {
     /// A hand that holds nothing yet.
-    pub(crate) fn new(number: usize, poll: Poll, gates: Vec<Gate>, hands: Arc<Hands>, clock: Clock) -> Hand {
+    ///
+    /// # Errors
+    /// There is no descriptor for its alarm.
+    pub(crate) fn new(
+        number: usize,
+        poll: Poll,
+        gates: Vec<Gate>,
+        hands: Arc<Hands>,
+        clock: Clock,
+    ) -> io::Result<Hand> {
         let places = vec![usize::MAX; hands.left.load(SeqCst)].into();
-        Hand {
+        let alarm = Alarm::new(poll.registry(), ALARM)?;
+        Ok(Hand {
             number,
             poll,
+            alarm,
             shards: Vec::new(),
             places,
             gates,
@@ -172,7 +187,7 @@ impl Hand {
             trial: None,
             patience: Patience::default(),
             overloaded_since: None,
-        }
+        })
     }
 
     /// Takes up a shard.
@@ -195,11 +210,11 @@ impl Hand {
         let mut events = Events::with_capacity(1024);
         let _guard = Guard(Arc::clone(&self.hands));
         while self.hands.left.load(SeqCst) > 0 {
-            let timeout = self.sleep_for();
+            let wait = self.wait();
             self.meter.sleep();
-            let polled = self.poll.poll(&mut events, timeout);
-            self.meter.rise();
-            if let Err(error) = polled.and_then(|()| self.take_up()).and_then(|()| self.open_gates())
+            let polled = self.poll.poll(&mut events, wait);
+            let now = self.clock.at(self.meter.rise());
+            if let Err(error) = polled.and_then(|()| self.take_up(&events)).and_then(|()| self.open_gates())
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 self.shards
@@ -208,14 +223,14 @@ impl Hand {
                 self.hands.give_up();
                 return;
             }
-            self.turn(&events);
+            self.turn(&events, now);
             self.place();
         }
         self.hands.wake_all();
     }
 
-    /// How long there is nothing to do. `None`: until something happens.
-    fn sleep_for(&self) -> Option<Duration> {
+    /// How long to wait for something to happen. `None`: until it does, or the alarm goes off.
+    fn wait(&mut self) -> Option<Duration> {
         let busy = self.gates_open && self.gates.iter().any(Gate::wants_turn)
             || self.shards.iter().any(ShardLoop::is_busy)
             || !self.shards.iter().all(|shard| shard.mailbox().fall_asleep());
@@ -224,10 +239,14 @@ impl Hand {
         }
         let gates = self.gates.iter().filter(|_| self.gates_open).filter_map(|gate| gate.paused_until);
         let next = self.shards.iter().filter_map(ShardLoop::next_moment).chain(gates).min();
-        next.map(|moment: Mono| moment.since(self.clock.now().mono))
+        next.and_then(|moment: Mono| self.alarm.wait_until(moment, || self.clock.now().mono))
     }
 
-    fn take_up(&mut self) -> io::Result<()> {
+    /// Takes up what was laid down for it, of which the waker tells.
+    fn take_up(&mut self, events: &Events) -> io::Result<()> {
+        if !events.iter().any(|event| event.token() == WAKER) {
+            return Ok(());
+        }
         let Some(tray) = self.hands.trays.get(self.number) else { return Ok(()) };
         let mut laid_down = tray.laid_down.lock().unwrap_or_else(PoisonError::into_inner);
         if laid_down.is_empty() {
@@ -260,8 +279,7 @@ impl Hand {
         Ok(())
     }
 
-    fn turn(&mut self, events: &Events) {
-        let now = self.clock.now();
+    fn turn(&mut self, events: &Events, now: Now) {
         self.shards.iter_mut().for_each(|shard| shard.rise(now));
         for event in events {
             self.gather(event);
@@ -283,7 +301,10 @@ impl Hand {
 
     fn gather(&mut self, event: &mio::event::Event) {
         let token = event.token();
-        if token == WAKER {
+        if token == ALARM {
+            self.alarm.went_off();
+        }
+        if token == WAKER || token == ALARM {
             return;
         }
         if let Some(gate) = GATE.checked_sub(token.0).and_then(|n| self.gates.get_mut(n)) {

@@ -11,6 +11,7 @@
 //!
 //! Not here: what a packet means (`hexmq-broker`), users, logs, HTTP.
 
+mod alarm;
 mod authority;
 mod clock;
 mod commits;

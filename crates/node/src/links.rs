@@ -268,6 +268,9 @@ impl Links {
 
     /// Writes the last bytes of the connections the core has closed.
     pub(crate) fn flush_departing(&mut self) {
+        if self.departing.is_empty() {
+            return;
+        }
         for link in std::mem::take(&mut self.departing) {
             self.dismiss(link, true);
         }

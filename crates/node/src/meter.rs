@@ -167,11 +167,12 @@ impl Meter {
         self.busy += self.rose.elapsed();
     }
 
-    /// It has waited.
+    /// It has waited, until now.
     #[inline]
-    pub(crate) fn rise(&mut self) {
+    pub(crate) fn rise(&mut self) -> Instant {
         self.rose = Instant::now();
         self.lap = self.rose;
+        self.rose
     }
 
     /// Nanoseconds since the last lap of this turn.

@@ -152,7 +152,7 @@ impl Node {
         let mut loops = loops.into_iter();
         let mut started = Vec::with_capacity(polls.len());
         for (number, poll) in polls.into_iter().enumerate() {
-            let mut hand = Hand::new(number, poll, gates(listeners)?, Arc::clone(&hands), clock);
+            let mut hand = Hand::new(number, poll, gates(listeners)?, Arc::clone(&hands), clock)?;
             let holds = if number == 0 { usize::MAX } else { 0 };
             loops.by_ref().take(holds).try_for_each(|shard| hand.hold(shard))?;
             started.push(hand);

@@ -146,10 +146,13 @@ impl ShardLoop {
         let links = &self.links;
         let watch = (!links.watched.is_empty()).then_some(self.next_watch);
         let linger = links.lingering.iter().map(|(_, deadline)| *deadline).min();
-        [self.shard.next_timeout(), watch, linger, self.stopping, links.next_packet()]
+        let earlier = |next: Option<Mono>, moment: Option<Mono>| match (next, moment) {
+            (Some(next), Some(moment)) => Some(next.min(moment)),
+            (next, moment) => next.or(moment),
+        };
+        [watch, linger, self.stopping, links.next_packet()]
             .into_iter()
-            .flatten()
-            .min()
+            .fold(self.shard.next_timeout(), earlier)
     }
 
     /// Something has happened to one of its connections.
