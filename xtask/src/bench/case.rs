@@ -14,6 +14,34 @@ pub(super) struct Case {
     pub(super) figures: &'static [Figure],
 }
 
+/// Deliveries of a load that does not say how many.
+const MESSAGES: u64 = 200_000;
+/// The time in which buffers grow and caches fill is part of a run. It must be small beside the rest also for
+/// servers that are quick: they get so many times as many messages of a batched load.
+const LONGER: u64 = 5;
+
+impl Case {
+    /// The arguments of `hexmq bench` for a load of this case.
+    pub(super) fn flags(&self, load: &str, is_quick: bool) -> Vec<String> {
+        let mut flags: Vec<String> = load.split_whitespace().map(str::to_owned).collect();
+        let is_batched = self.figures.iter().any(|figure| matches!(figure.mark, Mark::Batched { .. }));
+        if !is_quick || !is_batched {
+            return flags;
+        }
+        let value = flags.iter().position(|flag| flag == "--messages").map_or_else(
+            || {
+                flags.extend(["--messages".to_owned(), MESSAGES.to_string()]);
+                flags.len() - 1
+            },
+            |flag| flag + 1,
+        );
+        if let Some(value) = flags.get_mut(value) {
+            *value = (value.parse().unwrap_or(MESSAGES) * LONGER).to_string();
+        }
+        flags
+    }
+}
+
 /// One figure of a report.
 pub(super) struct Figure {
     pub(super) key: &'static str,
@@ -240,3 +268,19 @@ pub(super) const STORES: &[Case] = &[
         ],
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quick_server_gets_more_of_a_batched_load() {
+        let named = |name| FLOWS.iter().chain(STORES).find(|case| case.name == name).expect("a case");
+        let flags = |name, is_quick| named(name).flags(named(name).load, is_quick).join(" ");
+        assert_eq!(flags("pairs 50 q0", false), "pairs");
+        assert_eq!(flags("pairs 50 q0", true), "pairs --messages 1000000");
+        assert_eq!(flags("pairs 50 q2", true), "pairs --qos 2 --messages 500000");
+        assert_eq!(flags("w1 500 q0", true), "w1 --messages 50000");
+        assert_eq!(flags("connect", true), "connect");
+    }
+}

@@ -92,7 +92,7 @@ fn build() -> Result<(), String> {
 
 /// How slow this machine is now: what the relay needs for `pairs`, in what it needed where the marks were found.
 fn pace_of_the_machine() -> Result<f64, String> {
-    let report = Subject::Relay.measure(&["pairs"])?;
+    let report = Subject::Relay.measure(&["pairs", "--messages", "1000000"])?;
     let us = report["cpu_us_per_message"].as_f64().ok_or("the relay has no CPU time")?;
     Ok(us / case::RELAY_PAIRS_US)
 }
@@ -109,8 +109,8 @@ fn measure(case: &Case, peers: &Peers, measured: &mut Measured, failures: &mut V
     ];
     for (subject, load) in subjects.into_iter().filter_map(|(subject, load)| load.map(|load| (subject, load)))
     {
-        let flags: Vec<&str> = load.split_whitespace().collect();
-        match subject.measure(&flags) {
+        let flags = case.flags(load, subject.is_quick());
+        match subject.measure(&flags.iter().map(String::as_str).collect::<Vec<_>>()) {
             Ok(report) => {
                 for (index, figure) in case.figures.iter().enumerate() {
                     measured.entry((index, subject)).or_default().take(figure.key, &report);
