@@ -287,7 +287,7 @@ pub enum Event<'a> {
         client_identifier: &'a str,
         /// It had lived past its Session Expiry Interval.
         expired: bool,
-        /// Messages that it had not been sent, or had not acknowledged (QoS 1), and nobody else gets.
+        /// Messages that it had not been sent, or had not acknowledged with PUBACK or PUBREC, and nobody else gets.
         dropped: u64,
     },
 }
