@@ -237,15 +237,18 @@ pub(super) const STORES: &[Case] = &[
         figures: &[figure("cpu_us_per_connection", "µs", Mark::AtMost(35.0))],
     },
     other("idle", "idle", &[figure("bytes_per_connection", "B", Mark::AtMost(921.6))]),
-    other(
-        "retained",
-        "retained",
-        &[
+    Case {
+        name: "retained",
+        load: "retained",
+        relay: None,
+        has_floor: false,
+        rumqttd_can: false,
+        figures: &[
             figure("store_cpu_us", "µs", Mark::AtMost(1.5)),
             figure("fetch_cpu_us", "µs", Mark::AtMost(0.6)),
             figure("bytes_per_message", "B", Mark::AtMost(250.0)),
         ],
-    ),
+    },
     other(
         "queued",
         "queued",
