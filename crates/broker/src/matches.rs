@@ -335,14 +335,14 @@ impl Matches {
     }
 
     fn merge(&mut self, filters: &[Entry]) {
-        let no_local = filters.iter().filter(|entry| entry.options.no_local).count();
+        let no_local = filters.iter().filter(|entry| entry.no_local).count();
         if no_local == 0 {
             self.receivers.extend(Receiver::of(filters.iter(), Whose::Anyones));
             return;
         }
         // [V5 MQTT-3.8.3-3]
         self.receivers.extend(Receiver::of(filters.iter(), Whose::Others));
-        let own = filters.iter().filter(|entry| !entry.options.no_local);
+        let own = filters.iter().filter(|entry| !entry.no_local);
         self.receivers.extend(Receiver::of(own, Whose::Own));
     }
 }
@@ -355,15 +355,15 @@ impl Receiver {
         let mut receiver = Receiver {
             slot: first.session.slot,
             generation: first.session.generation,
-            qos: first.options.qos,
+            qos: first.qos,
             whose,
-            retain_as_published: first.options.retain_as_published,
+            retain_as_published: first.retain_as_published,
             since: first.since,
             subscription_identifiers: identifier(first).into_iter().collect(),
         };
         for entry in filters {
-            receiver.qos = receiver.qos.max(entry.options.qos);
-            receiver.retain_as_published |= entry.options.retain_as_published;
+            receiver.qos = receiver.qos.max(entry.qos);
+            receiver.retain_as_published |= entry.retain_as_published;
             receiver.since = receiver.since.min(entry.since);
             receiver.subscription_identifiers.extend(identifier(entry));
         }
@@ -422,8 +422,7 @@ impl SharedChoice {
 
 impl Chosen {
     fn of(member: &Member) -> Chosen {
-        let Entry { session, options, subscription_identifier, stored, .. } = member.entry;
-        let hexmq_wire::SubscriptionOptions { qos, retain_as_published, .. } = options;
+        let Entry { session, qos, retain_as_published, subscription_identifier, stored, .. } = member.entry;
         let subscription_identifier = subscription_identifier.map(|identifier| identifier.get());
         Chosen { session, qos, retain_as_published, subscription_identifier, stored }
     }

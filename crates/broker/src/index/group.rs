@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
+use hexmq_wire::SubscriptionOptions;
 
 use super::{Entry, NewEntry, Subscribed};
 use crate::ids::SessionRef;
@@ -48,7 +49,9 @@ impl Group {
     pub(super) fn subscribe(&mut self, new: NewEntry, since: u64, hasher: &FixedState) -> Subscribed {
         let NewEntry { session, options, subscription_identifier, stored, room } = new;
         let room = room.unwrap_or_default();
-        let entry = Entry { session, options, subscription_identifier, stored, since };
+        let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling: _ } = options;
+        let entry =
+            Entry { session, qos, no_local, retain_as_published, subscription_identifier, stored, since };
         if let Some(member) = self.place(session, hasher).and_then(|place| self.members.get_mut(place)) {
             let since = member.entry.since;
             *member = Member { entry: Entry { since, ..entry }, room };

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use hexmq_topic::{SubscriptionFilter, TopicName};
-use hexmq_wire::SubscriptionOptions;
+use hexmq_wire::{QoS, SubscriptionOptions};
 
 pub use ahead::Foreseen;
 pub(crate) use ahead::TOGETHER;
@@ -52,8 +52,12 @@ pub struct Index {
 pub struct Entry {
     /// Whose it is.
     pub session: SessionRef,
-    /// Its options.
-    pub options: SubscriptionOptions,
+    /// The largest QoS it is granted.
+    pub qos: QoS,
+    /// No Local.
+    pub no_local: bool,
+    /// Retain As Published.
+    pub retain_as_published: bool,
     /// The Subscription Identifier of the SUBSCRIBE that made it, 1 to 268,435,455.
     pub subscription_identifier: Option<NonZeroU32>,
     /// The session outlives its connection, and its messages a crash.

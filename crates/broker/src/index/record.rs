@@ -1,34 +1,39 @@
-//! What hangs on a list of the tree, in 36 bytes: one session's subscription, or a shared
-//! subscription.
+//! What hangs on a list of the tree, in 32 bytes, which never lie in two cache lines: one session's subscription,
+//! or a shared subscription.
 
 use std::num::NonZeroU32;
 
-use hexmq_wire::{QoS, RetainHandling, SubscriptionOptions};
+use hexmq_wire::{QoS, SubscriptionOptions};
 
 use super::tree::{List, NONE};
 use super::{Entry, NewEntry};
 use crate::ids::{SessionRef, ShardId};
 
-const NO_LOCAL: u8 = 1 << 2;
-const RETAIN_AS_PUBLISHED: u8 = 1 << 3;
-const RETAIN_HANDLING_SHIFT: u32 = 4;
-const STORED: u8 = 1 << 6;
-const GROUP: u8 = 1 << 7;
+/// Where the options stand, above the 28 bits of a Subscription Identifier.
+const OPTIONS_SHIFT: u32 = 28;
+const NO_LOCAL: u32 = 1 << 2;
+const RETAIN_AS_PUBLISHED: u32 = 1 << 3;
+
+const SHARD_BITS: u32 = u16::BITS;
+const STORED: u64 = 1 << SHARD_BITS;
+const GROUP: u64 = 1 << (SHARD_BITS + 1);
+/// Where the generation stands in which it began. 46 bits last for two years of a million changes a second; a
+/// subscription that began after them would count as an old one, which only matters while it is made.
+const SINCE_SHIFT: u32 = SHARD_BITS + 2;
 
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub(super) struct Record {
+    /// Since when, what it is, and the shard.
+    since_and_shard: u64,
     /// Slot of the session, or number of the group.
     slot: u32,
     generation: u32,
-    /// Halves, since a `u64` would round the record up to 40 bytes.
-    since: [u32; 2],
     list: u32,
     pub(super) next: u32,
     pub(super) previous: u32,
-    /// 0 if there is none.
-    subscription_identifier: u32,
-    shard: ShardId,
-    options: u8,
+    /// QoS, No Local and Retain As Published, and the identifier, which is 0 if there is none.
+    options_and_identifier: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +45,10 @@ pub(super) enum Kind {
 impl Record {
     pub(super) fn plain(list: List, new: &NewEntry, since: u64) -> Record {
         let mut record = Record {
+            since_and_shard: since << SINCE_SHIFT | u64::from(new.session.shard.0),
             slot: new.session.slot,
             generation: new.session.generation,
-            since: [since as u32, (since >> 32) as u32],
             list: list.pack(),
-            shard: new.session.shard,
             ..Record::nothing()
         };
         record.replace(new);
@@ -52,32 +56,31 @@ impl Record {
     }
 
     pub(super) fn group(list: List, group: u32) -> Record {
-        Record { slot: group, list: list.pack(), options: GROUP, ..Record::nothing() }
+        Record { slot: group, list: list.pack(), since_and_shard: GROUP, ..Record::nothing() }
     }
 
     pub(super) fn nothing() -> Record {
         Record {
+            since_and_shard: 0,
             slot: 0,
             generation: 0,
-            since: [0; 2],
             list: 0,
             next: NONE,
             previous: NONE,
-            subscription_identifier: 0,
-            shard: ShardId(0),
-            options: 0,
+            options_and_identifier: 0,
         }
     }
 
     /// Takes over options and identifier.
     pub(super) fn replace(&mut self, new: &NewEntry) {
-        self.options = pack(new.options) | if new.stored { STORED } else { 0 };
-        self.subscription_identifier = new.subscription_identifier.map_or(0, NonZeroU32::get);
+        self.since_and_shard = self.since_and_shard & !STORED | if new.stored { STORED } else { 0 };
+        let identifier = new.subscription_identifier.map_or(0, NonZeroU32::get);
+        self.options_and_identifier = pack(new.options) | identifier & (1 << OPTIONS_SHIFT) - 1;
     }
 
     #[inline]
     pub(super) fn kind(&self) -> Kind {
-        if self.options & GROUP == 0 { Kind::Plain } else { Kind::Group(self.slot) }
+        if self.since_and_shard & GROUP == 0 { Kind::Plain } else { Kind::Group(self.slot) }
     }
 
     pub(super) fn list(&self) -> List {
@@ -86,7 +89,8 @@ impl Record {
 
     #[inline]
     pub(super) fn session(&self) -> SessionRef {
-        SessionRef { shard: self.shard, slot: self.slot, generation: self.generation }
+        let shard = ShardId(self.since_and_shard as u16);
+        SessionRef { shard, slot: self.slot, generation: self.generation }
     }
 
     pub(super) fn is_plain_of(&self, list: List, session: SessionRef) -> bool {
@@ -95,34 +99,24 @@ impl Record {
 
     #[inline]
     pub(super) fn entry(&self) -> Entry {
-        let [low, high] = self.since;
+        let options = self.options_and_identifier >> OPTIONS_SHIFT;
         Entry {
             session: self.session(),
-            options: unpack(self.options),
-            subscription_identifier: NonZeroU32::new(self.subscription_identifier),
-            stored: self.options & STORED != 0,
-            since: u64::from(high) << 32 | u64::from(low),
+            qos: QoS::from_bits(options as u8 & 3).unwrap_or_default(),
+            no_local: options & NO_LOCAL != 0,
+            retain_as_published: options & RETAIN_AS_PUBLISHED != 0,
+            subscription_identifier: NonZeroU32::new(self.options_and_identifier & (1 << OPTIONS_SHIFT) - 1),
+            stored: self.since_and_shard & STORED != 0,
+            since: self.since_and_shard >> SINCE_SHIFT,
         }
     }
 }
 
-fn pack(options: SubscriptionOptions) -> u8 {
-    let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = options;
+fn pack(options: SubscriptionOptions) -> u32 {
+    let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling: _ } = options;
     let flags =
         if no_local { NO_LOCAL } else { 0 } | if retain_as_published { RETAIN_AS_PUBLISHED } else { 0 };
-    qos as u8 | flags | (retain_handling as u8) << RETAIN_HANDLING_SHIFT
+    (u32::from(qos as u8) | flags) << OPTIONS_SHIFT
 }
 
-#[inline]
-fn unpack(options: u8) -> SubscriptionOptions {
-    SubscriptionOptions {
-        qos: QoS::from_bits(options & 3).unwrap_or_default(),
-        no_local: options & NO_LOCAL != 0,
-        retain_as_published: options & RETAIN_AS_PUBLISHED != 0,
-        retain_handling: match options >> RETAIN_HANDLING_SHIFT & 3 {
-            0 => RetainHandling::Send,
-            1 => RetainHandling::SendIfNew,
-            _ => RetainHandling::DoNotSend,
-        },
-    }
-}
+const _: () = assert!(size_of::<Record>() == 32);

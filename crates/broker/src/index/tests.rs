@@ -16,7 +16,8 @@ type Found = Vec<(Option<String>, Entry)>;
 type Model = BTreeMap<(Namespace, String, SessionRef), Entry>;
 
 fn session(number: u32) -> SessionRef {
-    SessionRef { shard: ShardId((number % 3) as u16), slot: number, generation: number / 2 }
+    let shard = ShardId([0, 1, u16::MAX][number as usize % 3]);
+    SessionRef { shard, slot: number, generation: number / 2 }
 }
 
 fn options(bits: u8) -> SubscriptionOptions {
@@ -256,8 +257,8 @@ fn the_same_filter_replaces_and_keeps_its_beginning() {
     assert_eq!(found.len(), 1);
     let entry = found[0].1;
     assert_eq!(
-        (entry.options, entry.subscription_identifier, entry.since),
-        (options(2), NonZeroU32::new(7), since)
+        (entry.qos, entry.subscription_identifier, entry.since),
+        (options(2).qos, NonZeroU32::new(7), since)
     );
 }
 
@@ -346,20 +347,18 @@ fn apply(index: &Index, model: &mut Model, change: Change) {
     match change {
         Change::Subscribe { namespace, filter, session: number, options: bits, identifier } => {
             let namespace = Namespace(namespace);
-            let subscription_identifier = NonZeroU32::new(identifier);
-            let new = NewEntry {
-                session: session(number),
-                options: options(bits),
-                subscription_identifier,
-                stored: false,
-                room: None,
-            };
+            let subscription_identifier = NonZeroU32::new([0, 1, 268_435_455][identifier as usize]);
+            let (options, stored) = (options(bits), bits & 64 != 0);
+            let new =
+                NewEntry { session: session(number), options, subscription_identifier, stored, room: None };
             let done = index.subscribe(namespace, SubscriptionFilter::parse(&filter).unwrap(), new);
             let entry = Entry {
                 session: session(number),
-                options: options(bits),
+                qos: options.qos,
+                no_local: options.no_local,
+                retain_as_published: options.retain_as_published,
                 subscription_identifier,
-                stored: false,
+                stored,
                 since: index.generation(),
             };
             let known = model.entry((namespace, filter, session(number)));

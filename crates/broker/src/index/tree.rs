@@ -41,7 +41,9 @@ pub(super) struct Tree {
     hasher: FixedState,
 }
 
+/// 28 bytes, aligned so that none lies in two cache lines.
 #[derive(Clone, Debug)]
+#[repr(align(32))]
 pub(super) struct Node {
     /// The node above; [`NONE`] for the root of a namespace.
     pub(super) parent: u32,
