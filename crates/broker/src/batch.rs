@@ -3,14 +3,18 @@
 use hexmq_session::Wall;
 use hexmq_wire::QoS;
 
+use crate::layout::Terms;
 use crate::{Namespace, Serial, SessionRef};
 
-/// Messages on their way from one shard to another, in order. Their bytes lie in one buffer, so
-/// a turn that forwards a thousand messages hands over two allocations.
+/// Messages on their way from one shard to another, in order. What belongs to them lies in few buffers, so
+/// a turn that forwards a thousand messages hands over four allocations.
 #[derive(Debug, Default)]
 pub struct Batch {
     entries: Vec<Entry>,
+    topics: String,
+    /// Properties and payloads.
     bytes: Vec<u8>,
+    addressees: Vec<Addressee>,
 }
 
 /// One application message as it is routed: the topic, what travels with it, and where it may go.
@@ -38,7 +42,8 @@ pub struct Message<'a> {
 /// Who in the receiving shard gets a forwarded message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// Every session with a matching subscription that is not younger than this index generation.
+    /// Every session with a matching subscription that is not younger than this index generation: those found
+    /// then, if they came with the message and no filter has changed since that may match.
     Matching {
         /// The generation the publisher's shard saw.
         generation: u64,
@@ -54,12 +59,28 @@ pub enum Audience {
     },
 }
 
+/// A session that gets a message, and on which terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addressee {
+    /// Its slot in its shard.
+    pub slot: u32,
+    /// The generation of the session in its slot.
+    pub generation: u32,
+    /// The largest QoS it is granted.
+    pub qos: QoS,
+    /// The RETAIN flag stays as it was published.
+    pub retain_as_published: bool,
+    /// The Subscription Identifier, 1 to 268,435,455.
+    pub subscription_identifier: Option<u32>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     namespace: Namespace,
     topic_len: u32,
     properties_len: u32,
     payload_len: u32,
+    addressees: u32,
     qos: QoS,
     retain: bool,
     expires_at: Option<Wall>,
@@ -76,18 +97,36 @@ pub struct Forwarded<'a> {
     pub message: Message<'a>,
     /// Who gets it.
     pub audience: Audience,
+    /// The sessions found for [`Audience::Matching`]; empty if they are too many to come with each message.
+    pub addressees: &'a [Addressee],
     /// Its number, if it is in the store and on its way there as well.
     pub serial: Option<Serial>,
 }
 
+impl Addressee {
+    /// How this session gets a message; for a shared subscription with its number, else with 0.
+    #[inline]
+    pub(crate) fn terms(&self, group: u64, message: &Message<'_>) -> Terms<'_> {
+        let identifiers = self.subscription_identifier.as_slice();
+        Terms::granted(self.qos, self.retain_as_published, identifiers, group, message)
+    }
+}
+
 impl Batch {
-    /// Adds a message, with its number if it is in the store.
-    pub fn push(&mut self, message: &Message<'_>, audience: Audience, serial: Option<Serial>) {
+    /// Adds a message, with the sessions that were found for it and its number if it is in the store.
+    pub fn push(
+        &mut self,
+        message: &Message<'_>,
+        audience: Audience,
+        addressees: &[Addressee],
+        serial: Option<Serial>,
+    ) {
         self.entries.push(Entry {
             namespace: message.namespace,
             topic_len: message.topic.len() as u32,
             properties_len: message.properties.len() as u32,
             payload_len: message.payload.len() as u32,
+            addressees: addressees.len() as u32,
             qos: message.qos,
             retain: message.retain,
             expires_at: message.expires_at,
@@ -95,9 +134,10 @@ impl Batch {
             audience,
             serial: serial.map_or(0, |serial| serial.0),
         });
-        self.bytes.extend_from_slice(message.topic.as_bytes());
+        self.topics.push_str(message.topic);
         self.bytes.extend_from_slice(message.properties);
         self.bytes.extend_from_slice(message.payload);
+        self.addressees.extend_from_slice(addressees);
     }
 
     /// Messages in it.
@@ -112,29 +152,38 @@ impl Batch {
 
     /// Bytes it keeps in memory, for the bound of the lane.
     pub fn size_bytes(&self) -> usize {
-        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+        self.topics.len()
+            + self.bytes.len()
+            + self.entries.len() * size_of::<Entry>()
+            + self.addressees.len() * size_of::<Addressee>()
     }
 
     /// Forgets the messages and keeps the memory, unless it has become large.
     pub fn clear(&mut self) {
         const KEEP_BYTES: usize = 256 << 10;
         self.entries.clear();
+        self.topics.clear();
         self.bytes.clear();
+        self.addressees.clear();
+        self.topics.shrink_to(KEEP_BYTES);
         self.bytes.shrink_to(KEEP_BYTES);
         self.entries.shrink_to(KEEP_BYTES / size_of::<Entry>());
+        self.addressees.shrink_to(KEEP_BYTES / size_of::<Addressee>());
     }
 
     /// The messages, in order.
     pub fn iter(&self) -> impl Iterator<Item = Forwarded<'_>> {
-        let mut rest = self.bytes.as_slice();
+        let (mut topics, mut bytes) = (self.topics.as_str(), self.bytes.as_slice());
+        let mut all_addressees = self.addressees.as_slice();
         self.entries.iter().filter_map(move |entry| {
-            let (topic, tail) = rest.split_at_checked(entry.topic_len as usize)?;
-            let (properties, tail) = tail.split_at_checked(entry.properties_len as usize)?;
-            let (payload, tail) = tail.split_at_checked(entry.payload_len as usize)?;
-            rest = tail;
+            let (topic, properties, payload, addressees);
+            (topic, topics) = topics.split_at_checked(entry.topic_len as usize)?;
+            (properties, bytes) = bytes.split_at_checked(entry.properties_len as usize)?;
+            (payload, bytes) = bytes.split_at_checked(entry.payload_len as usize)?;
+            (addressees, all_addressees) = all_addressees.split_at_checked(entry.addressees as usize)?;
             let message = Message {
                 namespace: entry.namespace,
-                topic: str::from_utf8(topic).ok()?,
+                topic,
                 properties,
                 payload,
                 qos: entry.qos,
@@ -143,7 +192,7 @@ impl Batch {
                 publisher: entry.publisher,
             };
             let serial = (entry.serial != 0).then_some(Serial(entry.serial));
-            Some(Forwarded { message, audience: entry.audience, serial })
+            Some(Forwarded { message, audience: entry.audience, addressees, serial })
         })
     }
 }

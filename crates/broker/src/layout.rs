@@ -20,7 +20,22 @@ pub(crate) struct Terms<'a> {
     pub(crate) token: Option<u64>,
 }
 
-impl Terms<'_> {
+impl<'a> Terms<'a> {
+    /// For a subscription that was granted `qos`. The flag of retained messages is clear for others, unless it was
+    /// asked for as published. [V4 MQTT-3.8.4-6, V5 MQTT-3.8.4-8, V4 MQTT-3.3.1-9, V5 MQTT-3.3.1-12]
+    /// [V5 MQTT-3.3.1-13]
+    #[inline]
+    pub(crate) fn granted(
+        qos: QoS,
+        retain_as_published: bool,
+        subscription_identifiers: &'a [u32],
+        group: u64,
+        message: &Message<'_>,
+    ) -> Terms<'a> {
+        let (qos, retain) = (qos.min(message.qos), retain_as_published && message.retain);
+        Terms { qos, retain, subscription_identifiers, group, token: None }
+    }
+
     /// For a message that no subscription asked for.
     pub(crate) fn kept(qos: QoS) -> Terms<'static> {
         Terms { qos, retain: false, subscription_identifiers: &[], group: 0, token: None }

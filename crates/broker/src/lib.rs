@@ -39,7 +39,7 @@ mod terms;
 mod uplink;
 mod wheel;
 
-pub use batch::{Audience, Batch, Forwarded, Message};
+pub use batch::{Addressee, Audience, Batch, Forwarded, Message};
 pub use downlink::{Delivered, Downlink};
 pub use event::{CloseReason, DropReason, Event, Level, Quirk, Refusal};
 pub use home::{SessionKey, claim, home};

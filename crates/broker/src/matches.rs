@@ -9,14 +9,16 @@
 mod tests;
 
 use std::hash::BuildHasher;
+use std::num::NonZeroU32;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 use hexmq_wire::QoS;
 
 use crate::index::{Beginnings, Entry, Foreseen, Index, Match, Member};
+use crate::layout::Terms;
 use crate::room::Readiness;
-use crate::{Namespace, SessionRef, ShardId};
+use crate::{Addressee, Message, Namespace, SessionRef, ShardId};
 
 /// Topics remembered at most; past it all are forgotten and learned anew.
 const TOPICS_MAX: usize = 1 << 16;
@@ -30,6 +32,8 @@ const RECENT_BYTES_MAX: usize = 256;
 
 /// Subscriptions of one topic up to which the list of them is kept for the next one.
 const FOUND_MAX: usize = 1 << 12;
+/// Receivers on another shard that go along with each message.
+const ADDRESSEES_MAX: usize = 8;
 
 /// The answers of one shard.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ pub(crate) struct MatchCache {
     /// Where the members of a shared subscription begin to take turns: a new place for every
     /// answer, so that topics with one message each do not all go to the same member.
     turn: usize,
-    /// Scratch: the subscriptions of this shard that a walk has found.
+    /// Scratch: the subscriptions that a walk has found.
     found: Vec<Entry>,
     /// Answers of the index for topics that are about to come.
     pub(crate) foreseen: Foreseen,
@@ -79,6 +83,8 @@ pub(crate) struct Matches {
     pub(crate) receivers: Vec<Receiver>,
     /// Other shards with at least one receiver.
     pub(crate) shards: Vec<Elsewhere>,
+    /// Receivers there, shard by shard, where they are few.
+    abroad: Vec<Addressee>,
     /// Shared subscriptions.
     pub(crate) groups: Vec<SharedChoice>,
 }
@@ -89,6 +95,10 @@ pub(crate) struct Elsewhere {
     pub(crate) shard: ShardId,
     /// The session of at least one of them is stored.
     pub(crate) stored: bool,
+    /// Where they stand among all that are abroad. They go along with each message if they are few and none has
+    /// more than one Subscription Identifier; else none stands there and that shard looks them up.
+    first: u32,
+    addressees: u32,
 }
 
 /// A session that gets a topic's messages; overlapping subscriptions are merged into the largest
@@ -128,10 +138,8 @@ pub(crate) struct SharedChoice {
 /// The member chosen for one message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chosen {
-    pub(crate) session: SessionRef,
-    pub(crate) qos: QoS,
-    pub(crate) retain_as_published: bool,
-    pub(crate) subscription_identifier: Option<u32>,
+    pub(crate) shard: ShardId,
+    pub(crate) to: Addressee,
     /// The session is stored.
     pub(crate) stored: bool,
 }
@@ -278,6 +286,7 @@ impl Matches {
             generation: 0,
             receivers: Vec::new(),
             shards: Vec::new(),
+            abroad: Vec::new(),
             groups: Vec::new(),
         }
     }
@@ -292,46 +301,64 @@ impl Matches {
         self.receivers.is_empty() && self.shards.is_empty() && self.groups.is_empty()
     }
 
+    /// The receivers on another shard, if they are to go along with the message.
+    #[inline]
+    pub(crate) fn addressees(&self, elsewhere: &Elsewhere) -> &[Addressee] {
+        let first = elsewhere.first as usize;
+        self.abroad.get(first..first + elsewhere.addressees as usize).unwrap_or_default()
+    }
+
     fn learn(
         &mut self,
         (namespace, topic): (Namespace, &str),
         index: &Index,
         foreseen: &mut Foreseen,
-        shard: ShardId,
+        here: ShardId,
         turn: usize,
-        local: &mut Vec<Entry>,
+        found: &mut Vec<Entry>,
     ) {
         self.receivers.clear();
         self.shards.clear();
+        self.abroad.clear();
         let before = std::mem::take(&mut self.groups);
-        local.clear();
-        let (shards, groups) = (&mut self.shards, &mut self.groups);
-        self.generation = index.matches_foreseen(namespace, topic, foreseen, &mut |found| match found {
-            Match::Plain(entry) if entry.session.shard == shard => local.push(*entry),
-            Match::Plain(entry) => {
-                let (shard, stored) = (entry.session.shard, entry.stored);
-                match shards.binary_search_by_key(&shard, |elsewhere| elsewhere.shard) {
-                    Ok(place) => {
-                        if let Some(elsewhere) = shards.get_mut(place) {
-                            elsewhere.stored |= stored;
-                        }
-                    }
-                    Err(place) => shards.insert(place, Elsewhere { shard, stored }),
-                }
-            }
+        found.clear();
+        let groups = &mut self.groups;
+        self.generation = index.matches_foreseen(namespace, topic, foreseen, &mut |matched| match matched {
+            Match::Plain(entry) => found.push(*entry),
             Match::Shared(group) => {
                 let next = before.iter().find(|old| old.id == group.id).map_or(turn, |old| old.next);
                 groups.push(SharedChoice { id: group.id, members: group.members.clone(), next });
             }
         });
         // By session, so that its filters lie side by side; the index visits in any order.
-        local.sort_unstable_by_key(|entry| (entry.session.slot, entry.since));
-        for filters in local.chunk_by(|a, b| a.session == b.session) {
-            self.merge(filters);
+        found.sort_unstable_by_key(|entry| (entry.session.shard, entry.session.slot, entry.since));
+        for entries in found.chunk_by(|a, b| a.session.shard == b.session.shard) {
+            match entries.first().map(|entry| entry.session.shard) {
+                Some(shard) if shard != here => self.tell_of(shard, entries),
+                _ => entries.chunk_by(|a, b| a.session == b.session).for_each(|filters| self.merge(filters)),
+            }
         }
-        if local.capacity() > FOUND_MAX {
-            *local = Vec::new();
+        if found.capacity() > FOUND_MAX {
+            *found = Vec::new();
         }
+    }
+
+    /// What was found on another shard. Its sessions are not the publisher's: No Local holds nothing back there.
+    fn tell_of(&mut self, shard: ShardId, entries: &[Entry]) {
+        let stored = entries.iter().any(|entry| entry.stored);
+        let first = self.abroad.len();
+        for filters in entries.chunk_by(|a, b| a.session == b.session) {
+            let receiver = Receiver::of(filters.iter(), Whose::Anyones);
+            match receiver.as_ref().and_then(Receiver::addressee) {
+                Some(addressee) if self.abroad.len() - first < ADDRESSEES_MAX => self.abroad.push(addressee),
+                _ => {
+                    self.abroad.truncate(first);
+                    break;
+                }
+            }
+        }
+        let addressees = (self.abroad.len() - first) as u32;
+        self.shards.push(Elsewhere { shard, stored, first: first as u32, addressees });
     }
 
     fn merge(&mut self, filters: &[Entry]) {
@@ -368,6 +395,24 @@ impl Receiver {
             receiver.subscription_identifiers.extend(identifier(entry));
         }
         Some(receiver)
+    }
+
+    /// How this session gets a message.
+    #[inline]
+    pub(crate) fn terms(&self, message: &Message<'_>) -> Terms<'_> {
+        let Receiver { qos, retain_as_published, ref subscription_identifiers, .. } = *self;
+        Terms::granted(qos, retain_as_published, subscription_identifiers, 0, message)
+    }
+
+    /// The same in few bytes; `None` with several Subscription Identifiers.
+    fn addressee(&self) -> Option<Addressee> {
+        let Receiver { slot, generation, qos, retain_as_published, .. } = *self;
+        let subscription_identifier = match *self.subscription_identifiers.as_slice() {
+            [] => None,
+            [one] => Some(one),
+            _ => return None,
+        };
+        Some(Addressee { slot, generation, qos, retain_as_published, subscription_identifier })
     }
 }
 
@@ -423,7 +468,13 @@ impl SharedChoice {
 impl Chosen {
     fn of(member: &Member) -> Chosen {
         let Entry { session, qos, retain_as_published, subscription_identifier, stored, .. } = member.entry;
-        let subscription_identifier = subscription_identifier.map(|identifier| identifier.get());
-        Chosen { session, qos, retain_as_published, subscription_identifier, stored }
+        let SessionRef { shard, slot, generation } = session;
+        let subscription_identifier = subscription_identifier.map(NonZeroU32::get);
+        let to = Addressee { slot, generation, qos, retain_as_published, subscription_identifier };
+        Chosen { shard, to, stored }
+    }
+
+    pub(crate) fn session(&self) -> SessionRef {
+        SessionRef { shard: self.shard, slot: self.to.slot, generation: self.to.generation }
     }
 }

@@ -13,13 +13,13 @@ use hexmq_wire::{
 
 use crate::connection::{Connection, Sender, Stage};
 use crate::layout::{Form, Layouts, Original, Terms, encode_for};
-use crate::matches::{Chosen, Receiver};
+use crate::matches::Receiver;
 use crate::message::{MessageId, Messages};
 use crate::outgoing::Outgoing;
 use crate::session::{Granted, Session};
 use crate::slots::Slots;
 use crate::store_side::Serials;
-use crate::{Census, ConnId, DropReason, Event, Limits, Message, Serial, Sink};
+use crate::{Addressee, Census, ConnId, DropReason, Event, Limits, Message, Serial, Sink};
 
 #[derive(Debug)]
 pub(crate) struct Residents {
@@ -104,35 +104,23 @@ impl Residents {
     /// Delivers to a matching session of this shard.
     #[inline]
     pub(crate) fn deliver(&mut self, to: &Receiver, outbound: &mut Outbound<'_>, out: &mut impl Sink) {
-        let terms = Terms {
-            // [V4 MQTT-3.8.4-6, V5 MQTT-3.8.4-8]
-            qos: to.qos.min(outbound.message.qos),
-            // [V4 MQTT-3.3.1-9, V5 MQTT-3.3.1-12, V5 MQTT-3.3.1-13]
-            retain: to.retain_as_published && outbound.message.retain,
-            subscription_identifiers: &to.subscription_identifiers,
-            group: 0,
-            token: None,
-        };
+        let terms = to.terms(outbound.message);
         self.deliver_on(to.slot, to.generation, &terms, outbound, out);
     }
 
-    /// Delivers to the chosen member of a shared subscription.
+    /// Delivers to a session of this shard that was found elsewhere, or chosen from the members of a shared
+    /// subscription. False if there is no such session.
     /// [V5 MQTT-4.8.2-3, V5 U-3.3.4-3]
-    pub(crate) fn deliver_shared(
+    #[inline]
+    pub(crate) fn deliver_to(
         &mut self,
-        to: &Chosen,
+        to: &Addressee,
         group: u64,
         outbound: &mut Outbound<'_>,
         out: &mut impl Sink,
     ) -> bool {
-        let terms = Terms {
-            qos: to.qos.min(outbound.message.qos),
-            retain: to.retain_as_published && outbound.message.retain,
-            subscription_identifiers: to.subscription_identifier.as_slice(),
-            group,
-            token: None,
-        };
-        self.deliver_on(to.session.slot, to.session.generation, &terms, outbound, out)
+        let terms = to.terms(group, outbound.message);
+        self.deliver_on(to.slot, to.generation, &terms, outbound, out)
     }
 
     /// Sends, or queues for a session that is away. False if there is no such session.

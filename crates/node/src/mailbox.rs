@@ -281,7 +281,7 @@ mod tests {
             publisher: None,
         };
         let mut batch = Batch::default();
-        batch.push(&message, Audience::Matching { generation: 0 }, None);
+        batch.push(&message, Audience::Matching { generation: 0 }, &[], None);
         batch
     }
 

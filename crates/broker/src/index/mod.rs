@@ -178,6 +178,12 @@ impl Index {
         self.changes.since(generation, beginnings)
     }
 
+    /// Whether what a topic matched in an earlier generation is what it matches now.
+    #[inline]
+    pub(crate) fn is_unchanged(&self, generation: u64, namespace: Namespace, topic: &str) -> bool {
+        self.generation() == generation || !self.changed_since(generation, &self.beginnings(namespace, topic))
+    }
+
     /// Visits every subscription a topic matches and gives the generation in which it did so.
     /// A session whose filters overlap is visited once for each of them.
     ///

@@ -11,6 +11,7 @@ use crate::ids::{SessionRef, ShardId};
 
 /// Where the options stand, above the 28 bits of a Subscription Identifier.
 const OPTIONS_SHIFT: u32 = 28;
+const IDENTIFIER: u32 = (1 << OPTIONS_SHIFT) - 1;
 const NO_LOCAL: u32 = 1 << 2;
 const RETAIN_AS_PUBLISHED: u32 = 1 << 3;
 
@@ -75,7 +76,7 @@ impl Record {
     pub(super) fn replace(&mut self, new: &NewEntry) {
         self.since_and_shard = self.since_and_shard & !STORED | if new.stored { STORED } else { 0 };
         let identifier = new.subscription_identifier.map_or(0, NonZeroU32::get);
-        self.options_and_identifier = pack(new.options) | identifier & (1 << OPTIONS_SHIFT) - 1;
+        self.options_and_identifier = pack(new.options) | (identifier & IDENTIFIER);
     }
 
     #[inline]
@@ -105,7 +106,7 @@ impl Record {
             qos: QoS::from_bits(options as u8 & 3).unwrap_or_default(),
             no_local: options & NO_LOCAL != 0,
             retain_as_published: options & RETAIN_AS_PUBLISHED != 0,
-            subscription_identifier: NonZeroU32::new(self.options_and_identifier & (1 << OPTIONS_SHIFT) - 1),
+            subscription_identifier: NonZeroU32::new(self.options_and_identifier & IDENTIFIER),
             stored: self.since_and_shard & STORED != 0,
             since: self.since_and_shard >> SINCE_SHIFT,
         }

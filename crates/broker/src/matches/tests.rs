@@ -4,14 +4,19 @@ use hexmq_topic::SubscriptionFilter;
 use hexmq_wire::{QoS, SubscriptionOptions};
 use proptest::prelude::*;
 
-use super::{MatchCache, Matches, Whose};
+use super::{ADDRESSEES_MAX, MatchCache, Matches, Whose};
 use crate::index::{Index, NewEntry};
-use crate::{Namespace, SessionRef, ShardId};
+use crate::{Addressee, Namespace, SessionRef, ShardId};
 
 const HERE: ShardId = ShardId(0);
+const THERE: ShardId = ShardId(1);
 
 /// What a message would meet, whatever the order.
-type Met = (Vec<(u32, Whose, QoS, u64, Vec<u32>)>, Vec<(ShardId, bool)>, Vec<(u64, Vec<SessionRef>)>);
+type Met = (
+    Vec<(u32, Whose, QoS, u64, Vec<u32>)>,
+    Vec<(ShardId, bool, Vec<Addressee>)>,
+    Vec<(u64, Vec<SessionRef>)>,
+);
 
 fn met(matches: &Matches) -> Met {
     let receivers = matches.receivers.iter().map(|receiver| {
@@ -19,7 +24,12 @@ fn met(matches: &Matches) -> Met {
         identifiers.sort_unstable();
         (receiver.slot, receiver.whose, receiver.qos, receiver.since, identifiers)
     });
-    let shards = matches.shards.iter().map(|elsewhere| (elsewhere.shard, elsewhere.stored));
+    let shards = matches.shards.iter().map(|elsewhere| {
+        let mut addressees = matches.addressees(elsewhere).to_vec();
+        // Whichever of its filters is first, one identifier is the same.
+        addressees.sort_unstable_by_key(|addressee| addressee.slot);
+        (elsewhere.shard, elsewhere.stored, addressees)
+    });
     let mut groups: Vec<_> = matches
         .groups
         .iter()
@@ -77,7 +87,7 @@ fn filter() -> impl Strategy<Value = String> {
 type Change = (u32, String, u32, Option<u32>);
 
 fn change() -> impl Strategy<Value = Change> {
-    (0..2_u32, filter(), 0..4_u32, prop::option::weighted(0.6, 0..32_u32))
+    (0..2_u32, filter(), prop_oneof![4 => 0..4_u32, 1 => 0..40_u32], prop::option::weighted(0.6, 0..32_u32))
 }
 
 proptest! {
@@ -111,8 +121,31 @@ proptest! {
             let remembered = cache.look_up(&index, Namespace(*namespace), topic);
             prop_assert_eq!(met(remembered), walked, "{}", topic);
             prop_assert_eq!(remembered.generation, index.generation());
+            let told = remembered.shards.first().map(|there| remembered.addressees(there).to_vec());
+            let mut there = MatchCache::new(THERE, seed);
+            let there = there.look_up(&index, Namespace(*namespace), topic);
+            prop_assert_eq!(told.unwrap_or_default(), due(there), "{}", topic);
         }
     }
+}
+
+/// The receivers of a shard for messages of other shards, as they go along with those.
+fn due(there: &Matches) -> Vec<Addressee> {
+    let others = || there.receivers.iter().filter(|receiver| receiver.whose != Whose::Own);
+    if others().count() > ADDRESSEES_MAX
+        || others().any(|receiver| receiver.subscription_identifiers.len() > 1)
+    {
+        return Vec::new();
+    }
+    others()
+        .map(|receiver| Addressee {
+            slot: receiver.slot,
+            generation: receiver.generation,
+            qos: receiver.qos,
+            retain_as_published: receiver.retain_as_published,
+            subscription_identifier: receiver.subscription_identifiers.first().copied(),
+        })
+        .collect()
 }
 
 #[test]

@@ -4,15 +4,15 @@
 use hexmq_wire::{Frame, FrameStatus, PacketType, scan_frame};
 
 use super::Shard;
+use crate::ConnId;
 use crate::index::TOGETHER;
-use crate::{ConnId, Forwarded};
 
 /// Whether looking ahead is worth its while.
 #[derive(Debug, Default)]
 pub(super) struct Outlook {
     /// Walks of the index there had been when it was judged last.
     walks: usize,
-    /// Packets there had been then, or messages from other shards.
+    /// Packets there had been then.
     packets: u64,
 }
 
@@ -38,32 +38,6 @@ impl Shard {
         let (walks, packets) = (self.cache.walks(), self.residents.census.packets_received);
         let are_new = self.outlook.is_new(walks, packets);
         if are_new { self.look_at_topics(conn, bytes).max(1) } else { TOGETHER }
-    }
-
-    /// The same for messages from another shard: the next ones of these.
-    pub(super) fn look_ahead_among<'b>(
-        &mut self,
-        messages: &mut impl Iterator<Item = Forwarded<'b>>,
-    ) -> usize {
-        self.forwarded += TOGETHER as u64;
-        let mut topics: [&[u8]; TOGETHER] = [&[]; TOGETHER];
-        let (mut namespace, mut found) = (None, 0);
-        for Forwarded { message, .. } in messages.take(TOGETHER) {
-            // Nearly always it is the same one; of others the walks find what they need.
-            if *namespace.get_or_insert(message.namespace) == message.namespace
-                && let Some(place) = topics.get_mut(found)
-            {
-                *place = message.topic.as_bytes();
-                found += 1;
-            }
-        }
-        if self.outlook_forwarded.is_new(self.cache.walks(), self.forwarded)
-            && let Some(namespace) = namespace.filter(|_| found > 1)
-        {
-            let topics = topics.get(..found).unwrap_or_default();
-            self.shared.index.look_ahead(namespace, topics, &mut self.cache.foreseen);
-        }
-        TOGETHER
     }
 
     /// How many packets were looked at.

@@ -67,9 +67,6 @@ pub struct Shard {
     directory: Directory,
     cache: MatchCache,
     outlook: Outlook,
-    /// The same for messages from other shards, and how many of them were looked at.
-    outlook_forwarded: Outlook,
-    forwarded: u64,
     wheel: Wheel<Timer>,
     sys: Sys,
     random: Random,
@@ -99,8 +96,6 @@ impl Shard {
             directory: Directory::new(seed),
             cache: MatchCache::new(id, seed),
             outlook: Outlook::default(),
-            outlook_forwarded: Outlook::default(),
-            forwarded: 0,
             wheel: Wheel::new(now.mono),
             sys: Sys::default(),
             random: Random(seed ^ (u64::from(id.0) << 48)),
@@ -203,13 +198,8 @@ impl Shard {
 
     /// Messages from another shard.
     pub fn forwarded(&mut self, batch: &Batch, now: Now, out: &mut impl Sink) {
-        let (mut ahead, mut foreseen) = (batch.iter(), 0_usize);
         for forwarded in batch.iter() {
-            foreseen = foreseen.saturating_sub(1);
-            if foreseen == 0 {
-                foreseen = self.look_ahead_among(&mut ahead);
-            }
-            let Forwarded { message, audience, serial } = &forwarded;
+            let Forwarded { message, audience, serial, .. } = &forwarded;
             let group = match *audience {
                 Audience::Matching { generation } => {
                     self.deliver_forwarded(&forwarded, generation, now, out);

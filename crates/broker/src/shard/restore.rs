@@ -8,8 +8,7 @@ use hexmq_wire::QoS;
 use super::Shard;
 use crate::home::home;
 use crate::index::NewEntry;
-use crate::layout::Terms;
-use crate::matches::{Receiver, Whose};
+use crate::matches::Whose;
 use crate::retained::RetainedMessage;
 use crate::session::{DelayedWill, Expiry, Held, Session, Stored, Tail};
 use crate::{
@@ -197,36 +196,23 @@ impl Shard {
         if group == 0 {
             // It came from another shard, so it is nobody's own here. [V5 MQTT-3.8.3-3]
             for receiver in matches.receivers.iter().filter(|receiver| receiver.whose != Whose::Own) {
-                let Receiver { slot, qos, retain_as_published, subscription_identifiers, .. } = receiver;
                 let was_there = self
                     .residents
                     .sessions
-                    .at(*slot)
+                    .at(receiver.slot)
                     .is_some_and(|session| home(&session.key, shards, seed) == shard);
-                let terms = Terms {
-                    qos: (*qos).min(message.qos),
-                    retain: *retain_as_published && message.retain,
-                    subscription_identifiers,
-                    group: 0,
-                    token: None,
-                };
+                let terms = receiver.terms(message);
                 if was_there && terms.qos != QoS::AtMostOnce {
-                    self.residents.append(*slot, &terms, &mut outbound, out);
+                    self.residents.append(receiver.slot, &terms, &mut outbound, out);
                 }
             }
         } else if let Some(choice) = matches.groups.iter_mut().find(|choice| choice.id == group)
             && let Some(chosen) = choice.choose_on(self.id)
         {
             done = true;
-            let terms = Terms {
-                qos: chosen.qos.min(message.qos),
-                retain: chosen.retain_as_published && message.retain,
-                subscription_identifiers: chosen.subscription_identifier.as_slice(),
-                group,
-                token: None,
-            };
+            let terms = chosen.to.terms(group, message);
             if terms.qos != QoS::AtMostOnce {
-                self.residents.append(chosen.session.slot, &terms, &mut outbound, out);
+                self.residents.append(chosen.to.slot, &terms, &mut outbound, out);
             }
         }
         self.residents.finish(outbound);

@@ -47,24 +47,25 @@ impl Shard {
                 residents.deliver(receiver, &mut outbound, out);
             }
         }
-        for &Elsewhere { shard, stored } in &matches.shards {
+        for elsewhere in &matches.shards {
+            let Elsewhere { shard, stored, .. } = *elsewhere;
             let to = Destination { shard, shards, group: 0 };
             let serial = residents.persist_forwarded(&mut outbound, stored, to, out);
             let audience = Audience::Matching { generation: matches.generation };
-            out.forward(shard).push(message, audience, serial);
+            out.forward(shard).push(message, audience, matches.addressees(elsewhere), serial);
             routed.congested |= out.congested(shard);
         }
         for group in &mut matches.groups {
             let Some(chosen) = group.choose(None) else { continue };
             routed.matched = true;
-            if chosen.session.shard == self.id {
-                residents.deliver_shared(&chosen, group.id, &mut outbound, out);
+            if chosen.shard == self.id {
+                residents.deliver_to(&chosen.to, group.id, &mut outbound, out);
             } else {
-                let shard = chosen.session.shard;
+                let shard = chosen.shard;
                 let to = Destination { shard, shards, group: group.id };
                 let serial = residents.persist_forwarded(&mut outbound, chosen.stored, to, out);
-                let audience = Audience::Member { session: chosen.session, group: group.id, hops: 0 };
-                out.forward(shard).push(message, audience, serial);
+                let audience = Audience::Member { session: chosen.session(), group: group.id, hops: 0 };
+                out.forward(shard).push(message, audience, &[], serial);
                 routed.congested |= out.congested(shard);
             }
         }
@@ -81,8 +82,18 @@ impl Shard {
         out: &mut impl Sink,
     ) {
         let message = &forwarded.message;
-        let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
+        let index = &self.shared.index;
         let mut outbound = self.residents.begin(message, forwarded.serial, now);
+        if !forwarded.addressees.is_empty()
+            && index.is_unchanged(generation, message.namespace, message.topic)
+        {
+            for addressee in forwarded.addressees {
+                self.residents.deliver_to(addressee, 0, &mut outbound, out);
+            }
+            self.residents.finish(outbound);
+            return;
+        }
+        let matches = self.cache.look_up(index, message.namespace, message.topic);
         for receiver in &matches.receivers {
             // A subscription younger than the message is not entitled to it.
             if receiver.since <= generation && is_for(receiver, self.id, message.publisher) {
@@ -109,18 +120,18 @@ impl Shard {
         let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
         let Some(choice) = matches.groups.iter_mut().find(|choice| choice.id == group) else { return };
         let mut outbound = self.residents.begin(message, serial, now);
-        let mine = choice.member(session).filter(|member| member.session.shard == self.id);
+        let mine = choice.member(session).filter(|member| member.shard == self.id);
         let done =
-            mine.is_some_and(|member| self.residents.deliver_shared(&member, group, &mut outbound, out));
+            mine.is_some_and(|member| self.residents.deliver_to(&member.to, group, &mut outbound, out));
         if !done && let Some(other) = choice.choose(Some(session)) {
-            if other.session.shard == self.id {
-                self.residents.deliver_shared(&other, group, &mut outbound, out);
+            if other.shard == self.id {
+                self.residents.deliver_to(&other.to, group, &mut outbound, out);
             } else if hops < HOPS_MAX {
-                let shard = other.session.shard;
+                let shard = other.shard;
                 let to = Destination { shard, shards, group };
                 let serial = self.residents.persist_forwarded(&mut outbound, other.stored, to, out);
-                let audience = Audience::Member { session: other.session, group, hops: hops + 1 };
-                out.forward(shard).push(message, audience, serial);
+                let audience = Audience::Member { session: other.session(), group, hops: hops + 1 };
+                out.forward(shard).push(message, audience, &[], serial);
             }
         }
         self.residents.finish(outbound);
