@@ -2,6 +2,8 @@
 
 const PIECE_BITS: u32 = 12;
 const PIECE: usize = 1 << PIECE_BITS;
+/// Places kept when none is in use.
+const FEW: usize = 8;
 
 /// Values under 32-bit numbers that are used again once freed.
 #[derive(Debug)]
@@ -54,12 +56,18 @@ impl<T> Slab<T> {
         self.pieces.get_mut((id >> PIECE_BITS) as usize)?.get_mut(id as usize & (PIECE - 1))
     }
 
-    /// Frees a place and leaves `rest` in it. Once nothing is in use all memory is given back.
+    /// Frees a place and leaves `rest` in it. Once nothing is in use all memory is given back but a little, which
+    /// is for those whose only value comes and goes.
     pub(super) fn remove(&mut self, id: u32, rest: T) -> Option<T> {
         let value = std::mem::replace(self.get_mut(id)?, rest);
         self.len -= 1;
         if self.len == 0 {
-            *self = Slab::new();
+            self.pieces.truncate(1);
+            if let Some(first) = self.pieces.first_mut() {
+                first.clear();
+                first.shrink_to(FEW);
+            }
+            self.free = Vec::new();
         } else {
             self.free.push(id);
         }
