@@ -3,7 +3,7 @@
 use hexmq_session::Wall;
 use hexmq_wire::QoS;
 
-use crate::layout::Terms;
+use crate::layout::{Original, OriginalForm, Terms};
 use crate::{Namespace, Serial, SessionRef};
 
 /// Messages on their way from one shard to another, in order. What belongs to them lies in few buffers, so
@@ -12,7 +12,7 @@ use crate::{Namespace, Serial, SessionRef};
 pub struct Batch {
     entries: Vec<Entry>,
     topics: String,
-    /// Properties and payloads.
+    /// The packets they came in, or of others the properties and the payload.
     bytes: Vec<u8>,
     addressees: Vec<Addressee>,
 }
@@ -78,9 +78,12 @@ pub struct Addressee {
 struct Entry {
     namespace: Namespace,
     topic_len: u32,
+    /// What lies among the bytes; it ends with the properties and the payload.
+    bytes_len: u32,
     properties_len: u32,
     payload_len: u32,
     addressees: u32,
+    original: Option<OriginalForm>,
     qos: QoS,
     retain: bool,
     expires_at: Option<Wall>,
@@ -90,17 +93,26 @@ struct Entry {
     serial: u64,
 }
 
-/// A message that has come from another shard.
+/// A message on its way to another shard.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarded<'a> {
     /// The message.
     pub message: Message<'a>,
+    /// The packet it came in, if that can go on as it is.
+    pub(crate) original: Option<Original<'a>>,
     /// Who gets it.
     pub audience: Audience,
     /// The sessions found for [`Audience::Matching`]; empty if they are too many to come with each message.
     pub addressees: &'a [Addressee],
     /// Its number, if it is in the store and on its way there as well.
     pub serial: Option<Serial>,
+}
+
+impl<'a> Forwarded<'a> {
+    /// A message that is not stored, for those that are looked up where it comes.
+    pub fn new(message: Message<'a>, audience: Audience) -> Forwarded<'a> {
+        Forwarded { message, original: None, audience, addressees: &[], serial: None }
+    }
 }
 
 impl Addressee {
@@ -113,20 +125,25 @@ impl Addressee {
 }
 
 impl Batch {
-    /// Adds a message, with the sessions that were found for it and its number if it is in the store.
-    pub fn push(
-        &mut self,
-        message: &Message<'_>,
-        audience: Audience,
-        addressees: &[Addressee],
-        serial: Option<Serial>,
-    ) {
+    /// Adds a message.
+    pub fn push(&mut self, forwarded: &Forwarded<'_>) {
+        let Forwarded { ref message, original, audience, addressees, serial } = *forwarded;
+        let before = self.bytes.len();
+        match original {
+            Some(original) => self.bytes.extend_from_slice(original.bytes),
+            None => {
+                self.bytes.extend_from_slice(message.properties);
+                self.bytes.extend_from_slice(message.payload);
+            }
+        }
         self.entries.push(Entry {
             namespace: message.namespace,
             topic_len: message.topic.len() as u32,
+            bytes_len: (self.bytes.len() - before) as u32,
             properties_len: message.properties.len() as u32,
             payload_len: message.payload.len() as u32,
             addressees: addressees.len() as u32,
+            original: original.map(|original| original.form),
             qos: message.qos,
             retain: message.retain,
             expires_at: message.expires_at,
@@ -135,8 +152,6 @@ impl Batch {
             serial: serial.map_or(0, |serial| serial.0),
         });
         self.topics.push_str(message.topic);
-        self.bytes.extend_from_slice(message.properties);
-        self.bytes.extend_from_slice(message.payload);
         self.addressees.extend_from_slice(addressees);
     }
 
@@ -176,11 +191,13 @@ impl Batch {
         let (mut topics, mut bytes) = (self.topics.as_str(), self.bytes.as_slice());
         let mut all_addressees = self.addressees.as_slice();
         self.entries.iter().filter_map(move |entry| {
-            let (topic, properties, payload, addressees);
+            let (topic, packet, addressees);
             (topic, topics) = topics.split_at_checked(entry.topic_len as usize)?;
-            (properties, bytes) = bytes.split_at_checked(entry.properties_len as usize)?;
-            (payload, bytes) = bytes.split_at_checked(entry.payload_len as usize)?;
+            (packet, bytes) = bytes.split_at_checked(entry.bytes_len as usize)?;
             (addressees, all_addressees) = all_addressees.split_at_checked(entry.addressees as usize)?;
+            let payload_at = packet.len().checked_sub(entry.payload_len as usize)?;
+            let (before, payload) = packet.split_at_checked(payload_at)?;
+            let properties = before.get(before.len().checked_sub(entry.properties_len as usize)?..)?;
             let message = Message {
                 namespace: entry.namespace,
                 topic,
@@ -192,7 +209,8 @@ impl Batch {
                 publisher: entry.publisher,
             };
             let serial = (entry.serial != 0).then_some(Serial(entry.serial));
-            Some(Forwarded { message, audience: entry.audience, addressees, serial })
+            let original = entry.original.map(|form| Original { bytes: packet, form });
+            Some(Forwarded { message, original, audience: entry.audience, addressees, serial })
         })
     }
 }

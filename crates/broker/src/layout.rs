@@ -64,8 +64,16 @@ struct Layout {
 /// and RETAIN of its publisher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Original<'a> {
-    bytes: &'a [u8],
-    form: usize,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) form: OriginalForm,
+}
+
+/// What of a packet is known beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OriginalForm {
+    /// Of its version, QoS and RETAIN.
+    number: u32,
+    /// Where its Packet Identifier stands, in bytes.
     identifier_at: Option<u32>,
 }
 
@@ -86,16 +94,18 @@ impl<'a> Original<'a> {
             && frame.bytes.len() == header_size + remaining_length;
         goes_on.then(|| Original {
             bytes: frame.bytes,
-            form: form_of(version, publish.qos(), publish.retain),
-            identifier_at: (identifier_size != 0).then_some((header_size + topic_size) as u32),
+            form: OriginalForm {
+                number: form_of(version, publish.qos(), publish.retain),
+                identifier_at: (identifier_size != 0).then_some((header_size + topic_size) as u32),
+            },
         })
     }
 }
 
 /// The number of a combination, below 16.
 #[inline]
-fn form_of(version: Version, qos: QoS, retain: bool) -> usize {
-    usize::from(version == Version::V5) << 3 | (qos as usize) << 1 | usize::from(retain)
+fn form_of(version: Version, qos: QoS, retain: bool) -> u32 {
+    u32::from(version == Version::V5) << 3 | (qos as u32) << 1 | u32::from(retain)
 }
 
 impl Layouts {
@@ -118,7 +128,7 @@ impl Layouts {
     ) -> (&'s [u8], Option<u32>) {
         let form = form_of(version, terms.qos, terms.retain);
         match original {
-            Some(original) if original.form == form => (original.bytes, original.identifier_at),
+            Some(Original { bytes, form: known }) if known.number == form => (bytes, known.identifier_at),
             _ => self.make(message, terms, version, form, now),
         }
     }
@@ -128,10 +138,10 @@ impl Layouts {
         message: &Message<'_>,
         terms: &Terms<'_>,
         version: Version,
-        form: usize,
+        form: u32,
         now: Now,
     ) -> (&[u8], Option<u32>) {
-        let Some(place) = self.places.get_mut(form) else { return (&[], None) };
+        let Some(place) = self.places.get_mut(form as usize) else { return (&[], None) };
         if self.made & (1 << form) == 0 {
             let start = self.bytes.len();
             let parts = parts(message, terms, false, now);

@@ -254,7 +254,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::time::Duration;
 
-    use hexmq_broker::{Audience, Message, Namespace};
+    use hexmq_broker::{Audience, Forwarded, Message, Namespace};
     use hexmq_wire::QoS;
     use mio::{Events, Poll, Token};
 
@@ -281,7 +281,7 @@ mod tests {
             publisher: None,
         };
         let mut batch = Batch::default();
-        batch.push(&message, Audience::Matching { generation: 0 }, &[], None);
+        batch.push(&Forwarded::new(message, Audience::Matching { generation: 0 }));
         batch
     }
 

@@ -8,7 +8,9 @@ use crate::connection::{Connected, Connection, Stage, Will};
 use crate::message::MessageId;
 use crate::session::{DelayedWill, Expiry};
 use crate::uplink::take_will_note;
-use crate::{CloseReason, ConnId, Event, Flow, Namespace, SessionKey, SessionRef, Sink};
+use crate::{
+    Audience, CloseReason, ConnId, Event, Flow, Forwarded, Message, Namespace, SessionKey, SessionRef, Sink,
+};
 use hexmq_topic::SubscriptionFilter;
 
 impl Shard {
@@ -190,7 +192,7 @@ impl Shard {
         let device = is_device.then(|| take_will_note(&mut properties)).flatten();
         let publisher = Some(self.session_ref(slot));
         let expires_at = expiry_s.map(|seconds| now.wall.plus_s(seconds.into()));
-        let message = crate::Message {
+        let message = Message {
             topic: &topic,
             properties: &properties,
             payload: &payload,
@@ -292,8 +294,9 @@ impl Shard {
         let stored = self.residents.messages.get(orphan);
         let (topic, properties, payload): (String, Vec<u8>, Vec<u8>) =
             (stored.topic.into(), stored.properties.into(), stored.payload.into());
-        let message = crate::Message { topic: &topic, properties: &properties, payload: &payload, ..stored };
-        self.deliver_to_member(&message, None, me, group, 0, now, out);
+        let message = Message { topic: &topic, properties: &properties, payload: &payload, ..stored };
+        let audience = Audience::Member { session: me, group, hops: 0 };
+        self.deliver_to_member(&Forwarded::new(message, audience), me, group, 0, now, out);
         self.residents.messages.release(orphan);
     }
 }

@@ -32,8 +32,8 @@ use crate::residents::Residents;
 use crate::store_side::Serials;
 use crate::wheel::Wheel;
 use crate::{
-    Answer, Audience, Batch, Census, CloseReason, ConnId, FetchKind, Fetched, Forwarded, HoldId, Limits,
-    Peer, Record, SessionKey, SessionRef, ShardId, Shared, Sink,
+    Answer, Audience, Batch, Census, CloseReason, ConnId, FetchKind, Fetched, HoldId, Limits, Peer, Record,
+    SessionKey, SessionRef, ShardId, Shared, Sink,
 };
 use ahead::Outlook;
 pub use callers::Caller;
@@ -199,18 +199,17 @@ impl Shard {
     /// Messages from another shard.
     pub fn forwarded(&mut self, batch: &Batch, now: Now, out: &mut impl Sink) {
         for forwarded in batch.iter() {
-            let Forwarded { message, audience, serial, .. } = &forwarded;
-            let group = match *audience {
+            let group = match forwarded.audience {
                 Audience::Matching { generation } => {
                     self.deliver_forwarded(&forwarded, generation, now, out);
                     0
                 }
                 Audience::Member { session, group, hops } => {
-                    self.deliver_to_member(message, *serial, session, group, hops, now, out);
+                    self.deliver_to_member(&forwarded, session, group, hops, now, out);
                     group
                 }
             };
-            if let Some(message) = *serial {
+            if let Some(message) = forwarded.serial {
                 self.residents.persist(&Record::Arrived { message, shard: self.id, group }, out);
             }
         }

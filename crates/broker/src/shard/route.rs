@@ -52,7 +52,8 @@ impl Shard {
             let to = Destination { shard, shards, group: 0 };
             let serial = residents.persist_forwarded(&mut outbound, stored, to, out);
             let audience = Audience::Matching { generation: matches.generation };
-            out.forward(shard).push(message, audience, matches.addressees(elsewhere), serial);
+            let addressees = matches.addressees(elsewhere);
+            out.forward(shard).push(&Forwarded { message: *message, original, audience, addressees, serial });
             routed.congested |= out.congested(shard);
         }
         for group in &mut matches.groups {
@@ -65,7 +66,8 @@ impl Shard {
                 let to = Destination { shard, shards, group: group.id };
                 let serial = residents.persist_forwarded(&mut outbound, chosen.stored, to, out);
                 let audience = Audience::Member { session: chosen.session(), group: group.id, hops: 0 };
-                out.forward(shard).push(message, audience, &[], serial);
+                let (message, addressees) = (*message, &[][..]);
+                out.forward(shard).push(&Forwarded { message, original, audience, addressees, serial });
                 routed.congested |= out.congested(shard);
             }
         }
@@ -84,6 +86,7 @@ impl Shard {
         let message = &forwarded.message;
         let index = &self.shared.index;
         let mut outbound = self.residents.begin(message, forwarded.serial, now);
+        outbound.original = forwarded.original;
         if !forwarded.addressees.is_empty()
             && index.is_unchanged(generation, message.namespace, message.topic)
         {
@@ -105,21 +108,21 @@ impl Shard {
 
     /// A message for one member of a shared subscription; if that session is gone, for another.
     /// [V5 U-4.8.2-3]
-    #[allow(clippy::too_many_arguments, reason = "a message, its number, and to whom")]
     pub(super) fn deliver_to_member(
         &mut self,
-        message: &Message<'_>,
-        serial: Option<Serial>,
+        forwarded: &Forwarded<'_>,
         session: SessionRef,
         group: u64,
         hops: u8,
         now: Now,
         out: &mut impl Sink,
     ) {
+        let Forwarded { message, original, serial, .. } = forwarded;
         let shards = self.shared.shards;
         let matches = self.cache.look_up(&self.shared.index, message.namespace, message.topic);
         let Some(choice) = matches.groups.iter_mut().find(|choice| choice.id == group) else { return };
-        let mut outbound = self.residents.begin(message, serial, now);
+        let mut outbound = self.residents.begin(message, *serial, now);
+        outbound.original = *original;
         let mine = choice.member(session).filter(|member| member.shard == self.id);
         let done =
             mine.is_some_and(|member| self.residents.deliver_to(&member.to, group, &mut outbound, out));
@@ -131,7 +134,7 @@ impl Shard {
                 let to = Destination { shard, shards, group };
                 let serial = self.residents.persist_forwarded(&mut outbound, other.stored, to, out);
                 let audience = Audience::Member { session: other.session(), group, hops: hops + 1 };
-                out.forward(shard).push(message, audience, &[], serial);
+                out.forward(shard).push(&Forwarded { audience, serial, ..*forwarded });
             }
         }
         self.residents.finish(outbound);
