@@ -14,6 +14,10 @@ pub trait Sink {
     /// The bytes on their way to this connection. Appending marks it for one write at the end of
     /// the turn.
     fn output(&mut self, conn: ConnId) -> &mut Vec<u8>;
+    /// The same, if fewer than so many bytes wait there.
+    fn output_below(&mut self, conn: ConnId, bytes: usize) -> Option<&mut Vec<u8>> {
+        if self.output_len(conn) >= bytes { None } else { Some(self.output(conn)) }
+    }
     /// Bytes the kernel has not taken yet, those appended in this turn included.
     fn output_len(&self, conn: ConnId) -> usize;
     /// Close the network connection once the output is written, within a bounded time.

@@ -102,7 +102,7 @@ impl Residents {
     }
 
     /// Delivers to a matching session of this shard.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deliver(&mut self, to: &Receiver, outbound: &mut Outbound<'_>, out: &mut impl Sink) {
         let terms = to.terms(outbound.message);
         self.deliver_on(to.slot, to.generation, &terms, outbound, out);
@@ -111,7 +111,7 @@ impl Residents {
     /// Delivers to a session of this shard that was found elsewhere, or chosen from the members of a shared
     /// subscription. False if there is no such session.
     /// [V5 MQTT-4.8.2-3, V5 U-3.3.4-3]
-    #[inline]
+    #[inline(never)]
     pub(crate) fn deliver_to(
         &mut self,
         to: &Addressee,
@@ -125,7 +125,7 @@ impl Residents {
 
     /// Sends, or queues for a session that is away. False if there is no such session.
     /// [V4 MQTT-3.1.2-5, V5 U-4.1-5]
-    #[inline]
+    #[inline(always)] // So that whoever delivers to many begins and ends once.
     fn deliver_on(
         &mut self,
         slot: u32,
@@ -143,48 +143,66 @@ impl Residents {
                 &tamed
             }
         };
-        let Some(conn) = session.conn else {
-            if terms.qos != QoS::AtMostOnce {
-                self.enqueue(slot, terms, outbound, out);
-            }
-            return true;
-        };
-        let conn = ConnId { slot: conn, generation: self.connections.generation(conn) };
-        let fits = out.output_len(conn) < self.limits.write_buffer_bytes;
-        let at_once = fits && (terms.qos == QoS::AtMostOnce || session.has_room());
-        match terms.qos {
-            _ if at_once => self.send_live(conn, slot, terms, outbound, out),
-            QoS::AtMostOnce => {
-                self.drop_message(slot, outbound.message, terms.qos, DropReason::WriteBufferFull, out)
-            }
-            _ => self.enqueue(slot, terms, outbound, out),
+        let has_room = terms.qos == QoS::AtMostOnce || session.has_room();
+        let conn = session.conn;
+        let below = self.limits.write_buffer_bytes;
+        match conn {
+            Some(conn) if has_room && self.send_live(conn, slot, terms, below, outbound, out) => {}
+            _ => self.put_off(conn, slot, terms, outbound, out),
         }
         true
     }
 
-    /// Sends a message that has just come, using a layout that is already encoded where it can.
-    /// [V4 MQTT-3.3.1-3, V4 MQTT-4.3.1-1, V5 MQTT-3.3.1-3, V5 MQTT-4.3.1-1, V5 MQTT-4.3.2-1]
-    /// [V5 MQTT-4.3.2-2, V5 MQTT-4.3.3-1, V5 MQTT-4.3.3-2]
-    #[inline]
-    pub(crate) fn send_live(
+    /// What cannot be sent at once waits if it is worth it.
+    #[inline(never)]
+    fn put_off(
         &mut self,
-        conn: ConnId,
+        conn: Option<u32>,
         slot: u32,
         terms: &Terms<'_>,
         outbound: &mut Outbound<'_>,
         out: &mut impl Sink,
     ) {
-        let Some(Connection { stage: Stage::Connected(connected), .. }) = self.connections.at_mut(conn.slot)
+        match terms.qos {
+            QoS::AtMostOnce if conn.is_some() => {
+                self.drop_message(slot, outbound.message, terms.qos, DropReason::WriteBufferFull, out);
+            }
+            QoS::AtMostOnce => {}
+            _ => self.enqueue(slot, terms, outbound, out),
+        }
+    }
+
+    /// Sends a message that has just come to the connection in this slot, using a layout that is already encoded
+    /// where it can. False, and nothing is sent, unless fewer bytes than `below` wait for the client.
+    /// [V4 MQTT-3.3.1-3, V4 MQTT-4.3.1-1, V5 MQTT-3.3.1-3, V5 MQTT-4.3.1-1, V5 MQTT-4.3.2-1]
+    /// [V5 MQTT-4.3.2-2, V5 MQTT-4.3.3-1, V5 MQTT-4.3.3-2]
+    #[inline(always)] // It is most of a delivery.
+    pub(crate) fn send_live(
+        &mut self,
+        conn: u32,
+        slot: u32,
+        terms: &Terms<'_>,
+        below: usize,
+        outbound: &mut Outbound<'_>,
+        out: &mut impl Sink,
+    ) -> bool {
+        let Some((generation, Connection { stage: Stage::Connected(connected), .. })) =
+            self.connections.current_mut(conn)
         else {
-            return;
+            return true;
         };
+        let conn = ConnId { slot: conn, generation };
         let version = connected.version;
         let session = if terms.qos == QoS::AtMostOnce { None } else { self.sessions.at_mut(slot) };
         let stored = session.as_ref().is_some_and(|session| session.stored.is_some());
         let promise = stored && terms.qos == QoS::ExactlyOnce;
         let plain = terms.subscription_identifiers.is_empty()
             && (promise || connected.aliases.as_ref().is_none_or(|aliases| aliases.outgoing.maximum() == 0));
-        let buffer = open_output(conn, promise, out);
+        if promise && out.output_len(conn) >= below {
+            return false;
+        }
+        let buffer = if promise { Some(out.promise(conn)) } else { out.output_below(conn, below) };
+        let Some(buffer) = buffer else { return false };
         let start = buffer.len();
         let identifier_at = if plain {
             let Outbound { message, original, now, .. } = *outbound;
@@ -199,7 +217,7 @@ impl Residents {
         if size as u64 > u64::from(connected.maximum_packet_size) {
             buffer.truncate(start);
             self.drop_message(slot, outbound.message, terms.qos, DropReason::PacketTooLarge, out);
-            return;
+            return true;
         }
         if let (Some(at), Some(session)) = (identifier_at, session) {
             let keeps = session.keeps_sent(terms.qos, terms.group);
@@ -216,6 +234,7 @@ impl Residents {
             }
         }
         self.count_publish(size, outbound.message.payload.len());
+        true
     }
 
     #[inline]
@@ -338,7 +357,7 @@ impl Residents {
         };
         let tame = self.sessions.at(slot).and_then(|session| session.tame);
         let terms = tame.map_or(terms, |tame| tame.apply(&terms));
-        self.send_live(conn, slot, &terms, &mut outbound, out);
+        self.send_live(conn.slot, slot, &terms, usize::MAX, &mut outbound, out);
         self.finish(outbound);
     }
 

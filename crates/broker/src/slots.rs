@@ -85,6 +85,13 @@ impl<T> Slots<T> {
         self.place_mut(slot).filter(|place| place.generation == generation)?.value.as_mut()
     }
 
+    /// The value, whoever's it is, and its generation.
+    #[inline]
+    pub(crate) fn current_mut(&mut self, slot: u32) -> Option<(u32, &mut T)> {
+        let place = self.place_mut(slot)?;
+        Some((place.generation, place.value.as_mut()?))
+    }
+
     /// The generation of a place.
     pub(crate) fn generation(&self, slot: u32) -> u32 {
         self.place(slot).map_or(0, |place| place.generation)

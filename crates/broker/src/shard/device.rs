@@ -195,7 +195,7 @@ impl Shard {
         let terms = Terms { token: downlink.token, ..Terms::kept(qos) };
         let mut outbound = self.residents.begin(&message, None, now);
         if at_once {
-            self.residents.send_live(conn, slot, &terms, &mut outbound, out);
+            self.residents.send_live(conn.slot, slot, &terms, usize::MAX, &mut outbound, out);
         } else {
             self.residents.append(slot, &terms, &mut outbound, out);
         }

@@ -31,6 +31,9 @@ impl Sink for World {
     fn output(&mut self, conn: ConnId) -> &mut Vec<u8> {
         &mut self.outputs[conn.slot as usize]
     }
+    fn output_below(&mut self, conn: ConnId, bytes: usize) -> Option<&mut Vec<u8>> {
+        Some(self.output(conn)).filter(|output| output.len() < bytes)
+    }
     fn output_len(&self, conn: ConnId) -> usize {
         self.outputs[conn.slot as usize].len()
     }
