@@ -1,6 +1,6 @@
 //! Retained messages: the last one set for each topic (section 3.3.1.3).
 //!
-//! One flat ordered map, not a tree. The key is the namespace and the topic with every `/` mapped
+//! One flat ordered list, not a tree. The key is the namespace and the topic with every `/` mapped
 //! to the byte 0x00, which no topic contains; so topics sort level by level, what lies below a
 //! level is one range, `#` is that range and `+` jumps from sibling to sibling. A walk in progress
 //! is no more than the key to go on from, so the map may change between two slices of it.
@@ -11,12 +11,12 @@
 mod key;
 mod record;
 mod scan;
+mod sorted;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hexmq_session::Wall;
@@ -27,6 +27,7 @@ use crate::Serial;
 use crate::ids::Namespace;
 use record::Record;
 use scan::{Pattern, Step};
+use sorted::Sorted;
 
 /// Entries looked at one after the other before the map is searched anew: a search in a large map
 /// costs about as much as eight steps.
@@ -102,7 +103,7 @@ pub enum Progress {
 
 #[derive(Debug, Default)]
 struct Store {
-    records: BTreeSet<Record>,
+    records: Sorted,
     bytes: usize,
     /// Bytes of properties and payloads in memory.
     body_bytes: usize,
@@ -167,7 +168,7 @@ impl Retained {
         let mut key = Vec::new();
         key::write(namespace, topic, &mut key);
         let store = self.read();
-        let record = store.records.get(key.as_slice()).filter(|record| !record.expired(now))?;
+        let record = store.records.get(&key).filter(|record| !record.expired(now))?;
         let mut text = Vec::new();
         Some(show(record.message(&mut text)))
     }
@@ -285,9 +286,8 @@ impl Slice<'_> {
         cursor: &mut Cursor,
         visit: &mut impl FnMut(RetainedMessage<'_>) -> ControlFlow<()>,
     ) -> End {
-        let range = (Bound::Included(cursor.at.as_slice()), Bound::Unbounded);
         let mut skipped = None;
-        for record in store.records.range::<[u8], _>(range) {
+        for record in store.records.from(&cursor.at) {
             let key = record.key();
             if let Some(steps) = &mut skipped {
                 if key < self.target.as_slice() {
@@ -330,7 +330,8 @@ impl Slice<'_> {
 
 impl Store {
     fn set(&mut self, record: Record, bounds: RetainedBounds) -> Stored {
-        let old = self.records.get(record.key());
+        let place = self.records.find(record.key());
+        let old = self.records.at(place);
         let (old_len, replaces) = (old.map_or(0, Record::len), old.is_some());
         let bytes = self.bytes - old_len + record.len();
         if bytes > bounds.bytes_max {
@@ -342,7 +343,7 @@ impl Store {
         self.bytes = bytes;
         self.body_bytes = self.body_bytes - old.map_or(0, Record::body_len) + record.body_len();
         self.expiring += usize::from(record.expires());
-        match self.records.replace(record) {
+        match self.records.put(place, record) {
             Some(old) => {
                 self.expiring -= usize::from(old.expires());
                 Stored::Replaced
@@ -368,8 +369,7 @@ impl Store {
     fn sweep(&mut self, now: Wall, budget: usize) -> Vec<Vec<u8>> {
         let from = std::mem::take(&mut self.swept_to);
         let mut expired = Vec::new();
-        let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
-        for (looked, record) in self.records.range::<[u8], _>(range).enumerate() {
+        for (looked, record) in self.records.from(&from).enumerate() {
             if looked >= budget {
                 self.swept_to.extend_from_slice(record.key());
                 break;

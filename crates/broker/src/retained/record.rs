@@ -1,8 +1,5 @@
 //! One retained message as it is kept: a single piece of memory that sorts by its key.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-
 use hexmq_session::Wall;
 use hexmq_wire::QoS;
 
@@ -108,31 +105,5 @@ impl Record {
             expires: self.expires().then_some(Wall(self.expires)),
             publisher: self.publisher,
         }
-    }
-}
-
-impl Borrow<[u8]> for Record {
-    fn borrow(&self) -> &[u8] {
-        self.key()
-    }
-}
-
-impl PartialEq for Record {
-    fn eq(&self, other: &Record) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Record {}
-
-impl PartialOrd for Record {
-    fn partial_cmp(&self, other: &Record) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Record {
-    fn cmp(&self, other: &Record) -> Ordering {
-        self.key().cmp(other.key())
     }
 }
