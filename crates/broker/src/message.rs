@@ -60,6 +60,12 @@ impl Label {
         qos: QoS::AtMostOnce,
         retain: false,
     };
+
+    fn expires_at(&self) -> Option<Wall> {
+        let [low, high] = self.expires_at;
+        let expires_at = Wall(u64::from(high) << 32 | u64::from(low));
+        (expires_at != Wall::NEVER).then_some(expires_at)
+    }
 }
 
 impl Messages {
@@ -117,8 +123,6 @@ impl Messages {
         let bytes = cell.get(..label.len as usize).unwrap_or_default();
         let (topic, rest) = bytes.split_at_checked(label.topic_len.into()).unwrap_or_default();
         let (properties, payload) = rest.split_at_checked(label.properties_len as usize).unwrap_or_default();
-        let [low, high] = label.expires_at;
-        let expires_at = Wall(u64::from(high) << 32 | u64::from(low));
         Message {
             namespace: label.namespace,
             // The bytes were copied from a `str`; an empty topic is never looked at.
@@ -127,9 +131,14 @@ impl Messages {
             payload,
             qos: label.qos,
             retain: label.retain,
-            expires_at: (expires_at != Wall::NEVER).then_some(expires_at),
+            expires_at: label.expires_at(),
             publisher: None,
         }
+    }
+
+    /// When its Message Expiry Interval ends.
+    pub(crate) fn expires_at(&self, id: MessageId) -> Option<Wall> {
+        self.shelves.get(id.place()).and_then(|(label, _)| label.expires_at())
     }
 
     /// Bytes of topic, properties and payload.

@@ -70,7 +70,7 @@ impl Residents {
             next.qos = next.qos.min(tame.largest_qos);
         }
         self.census.messages_queued -= 1;
-        if self.messages.get(next.message).expires_at.is_some_and(|at| at <= now.wall) {
+        if self.messages.expires_at(next.message).is_some_and(|at| at <= now.wall) {
             // [V5 MQTT-3.3.2-5]
             self.drop_kept(slot, &next, DropReason::Expired, out);
             return true;
