@@ -1,5 +1,8 @@
 //! Remembered answers against walks of the index, while subscriptions come and go.
 
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Release};
+
 use hexmq_topic::SubscriptionFilter;
 use hexmq_wire::{QoS, SubscriptionOptions};
 use proptest::prelude::*;
@@ -181,4 +184,48 @@ fn only_a_filter_that_begins_as_the_topic_makes_an_answer_be_learned_anew() {
     {
         assert!(is_learned(Namespace::PLAIN, filter), "{filter}");
     }
+}
+
+/// One thread changes subscriptions and tells so when each is done; others, which remember answers, must know by
+/// then. What they are told is at most as old as what they look up.
+#[test]
+fn who_knows_that_a_subscription_changed_finds_it_changed() {
+    const CHANGES: u32 = 20_000;
+    const TOPICS: u32 = 3;
+    let index = Index::new(7);
+    let topics: Vec<String> = (0..TOPICS).map(|number| format!("fleet/{number}/state")).collect();
+    // How many changes are done: each begins or ends one subscription, of one topic after the other.
+    let done = AtomicU32::new(0);
+    let is_there = |topic: u32, done: u32| (done + TOPICS - 1 - topic) / TOPICS % 2 == 1;
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut cache = MatchCache::new(HERE, 7);
+                let mut turn = 0;
+                while done.load(Acquire) < CHANGES {
+                    turn = (turn + 1) % TOPICS;
+                    let topic = topics[turn as usize].as_str();
+                    let before = done.load(Acquire);
+                    let found = cache.look_up(&index, Namespace::PLAIN, topic);
+                    let (found, generation) = (!found.receivers.is_empty(), found.generation);
+                    let is_same = index.is_unchanged(generation, Namespace::PLAIN, topic);
+                    let after = done.load(Acquire);
+                    // One more change may have been made and not told yet.
+                    let may_have_changed = (before..=after).any(|done| done % TOPICS == turn);
+                    if !may_have_changed {
+                        assert_eq!(found, is_there(turn, before), "{topic} after {before} changes");
+                        assert!(is_same, "no other change matters");
+                    }
+                }
+            });
+        }
+        for change in 0..CHANGES {
+            let topic = topics[(change % TOPICS) as usize].as_str();
+            match change / TOPICS % 2 {
+                0 => subscribe(&index, Namespace::PLAIN, topic, 0, 0),
+                _ => unsubscribe(&index, Namespace::PLAIN, topic, 0),
+            }
+            done.store(change + 1, Release);
+        }
+    });
 }
