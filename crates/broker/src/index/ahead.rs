@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::mem::swap;
 
 use super::Match;
+use super::cell::Cell;
 use super::levels::{Level, split_level};
 use super::tree::{NONE, Node, Tree};
 use crate::ids::Namespace;
@@ -71,7 +72,7 @@ struct Reached<'n> {
     /// The topic.
     number: u32,
     id: u32,
-    node: &'n Node,
+    cell: &'n Cell,
     /// The node above, if it was found in the table; [`NONE`] if by a link.
     parent: u32,
     /// Its level, once that was asked for; none for `+`.
@@ -128,7 +129,7 @@ impl Tree {
     /// Walks for the topics of `foreseen` behind the first `known`, level by level and side by side.
     pub(super) fn look_ahead(&self, foreseen: &mut Foreseen, known: usize) {
         let Foreseen { bytes, topics, namespace, .. } = foreseen;
-        let Some((id, node)) = self.root(*namespace).and_then(|id| Some((id, self.nodes.get(id)?))) else {
+        let Some((id, cell)) = self.root(*namespace).and_then(|id| Some((id, self.cells.get(id)?))) else {
             return;
         };
         let mut ways = [Way::default(); TOGETHER];
@@ -136,7 +137,7 @@ impl Tree {
         for ((number, way), topic) in (0..).zip(&mut ways).zip(topics.iter().skip(known)) {
             way.rest = bytes.get(topic.begin..topic.end);
             way.is_dollar = way.rest.is_some_and(|topic| topic.first() == Some(&b'$'));
-            here.push(Reached { number, id, node, parent: NONE, level: None });
+            here.push(Reached { number, id, cell, parent: NONE, level: None });
         }
         let mut sought = Few::default();
         while here.len > 0 {
@@ -158,7 +159,7 @@ impl Tree {
         let mut read = 0;
         for (topic, way) in topics.iter_mut().skip(known).zip(&ways) {
             topic.lists = way.lists;
-            let heads = way.lists.as_slice().iter().filter_map(|&head| self.records.get(head));
+            let heads = way.lists.as_slice().iter().filter_map(|&head| self.record(head));
             heads.for_each(|record| read ^= record.next);
         }
         black_box(read);
@@ -173,7 +174,8 @@ impl Tree {
         next: &mut Few<Reached<'n>, FOLLOWED>,
         sought: &mut Few<Sought, FOLLOWED>,
     ) {
-        let Reached { number, id, node, .. } = *reached;
+        let Reached { number, id, .. } = *reached;
+        let node = reached.node();
         let Some(level) = way.level else {
             way.lists.push_link(node.exact);
             way.lists.push_link(node.below);
@@ -208,15 +210,17 @@ impl Tree {
                 self.reach(number, id, parent, next);
             }
         }
-        next.as_slice().iter().for_each(|reached| read ^= reached.node.level);
+        next.as_slice().iter().for_each(|reached| read ^= reached.node().level);
         for reached in next.as_mut_slice() {
-            reached.level = self.levels.get(reached.node.level);
+            reached.level = self.levels.get(reached.node().level);
             read ^= reached.level.map_or(0, Level::peek);
         }
         black_box(read);
-        next.retain(|&Reached { number, node, parent, level, .. }| {
+        next.retain(|reached| {
+            let Reached { number, parent, level, .. } = *reached;
             let (Some(way), Some(level)) = (ways.get_mut(number as usize), level) else { return true };
-            let is_it = (parent == NONE || parent == node.parent) && way.level == Some(level.text());
+            let is_it =
+                (parent == NONE || parent == reached.node().parent) && way.level == Some(level.text());
             // Where another one has its place in the table a walk of its own finds out.
             way.lists.overflown |= !is_it && parent != NONE;
             is_it
@@ -226,9 +230,9 @@ impl Tree {
     #[inline]
     fn reach<'n>(&'n self, number: u32, id: u32, parent: u32, into: &mut Few<Reached<'n>, FOLLOWED>) {
         if id != NONE
-            && let Some(node) = self.nodes.get(id)
+            && let Some(cell) = self.cells.get(id)
         {
-            into.push(Reached { number, id, node, parent, level: None });
+            into.push(Reached { number, id, cell, parent, level: None });
         }
     }
 
@@ -257,10 +261,16 @@ impl Way<'_> {
     }
 }
 
+impl Reached<'_> {
+    #[inline]
+    fn node(&self) -> Node {
+        Node::from(*self.cell)
+    }
+}
+
 impl Default for Reached<'_> {
     fn default() -> Self {
-        const NOTHING: &Node = &Node::new(NONE, NONE);
-        Reached { number: 0, id: NONE, node: NOTHING, parent: NONE, level: None }
+        Reached { number: 0, id: NONE, cell: &Cell::NOTHING, parent: NONE, level: None }
     }
 }
 

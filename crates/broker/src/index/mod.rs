@@ -9,6 +9,7 @@
 //! matched before its subscription existed.
 
 mod ahead;
+mod cell;
 mod changes;
 mod group;
 mod levels;

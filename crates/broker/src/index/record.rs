@@ -1,10 +1,10 @@
-//! What hangs on a list of the tree, in 32 bytes, which never lie in two cache lines: one session's subscription,
-//! or a shared subscription.
+//! What hangs on a list of the tree, in one cell: one session's subscription, or a shared subscription.
 
 use std::num::NonZeroU32;
 
 use hexmq_wire::{QoS, SubscriptionOptions};
 
+use super::cell::Cell;
 use super::tree::{List, NONE};
 use super::{Entry, NewEntry};
 use crate::ids::{SessionRef, ShardId};
@@ -23,7 +23,6 @@ const GROUP: u64 = 1 << (SHARD_BITS + 1);
 const SINCE_SHIFT: u32 = SHARD_BITS + 2;
 
 #[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
 pub(super) struct Record {
     /// Since when, what it is, and the shard.
     since_and_shard: u64,
@@ -120,4 +119,22 @@ fn pack(options: SubscriptionOptions) -> u32 {
     (u32::from(qos as u8) | flags) << OPTIONS_SHIFT
 }
 
-const _: () = assert!(size_of::<Record>() == 32);
+impl From<Cell> for Record {
+    #[inline]
+    fn from(
+        Cell([low, high, slot, generation, list, next, previous, options_and_identifier]): Cell,
+    ) -> Record {
+        let since_and_shard = u64::from(high) << 32 | u64::from(low);
+        Record { since_and_shard, slot, generation, list, next, previous, options_and_identifier }
+    }
+}
+
+impl From<Record> for Cell {
+    #[inline]
+    fn from(record: Record) -> Cell {
+        let Record { since_and_shard, slot, generation, list, next, previous, options_and_identifier } =
+            record;
+        let (low, high) = (since_and_shard as u32, (since_and_shard >> 32) as u32);
+        Cell([low, high, slot, generation, list, next, previous, options_and_identifier])
+    }
+}

@@ -1,5 +1,6 @@
 //! The tree of topic levels, laid out flat.
 //!
+//! Nodes, and the records that hang on them, are [cells](super::cell) of one slab.
 //! A node knows its parent and its level; one table finds a node by these two and holds nothing
 //! but node numbers and bits of hashes. A look-up needs no interned level: the table is asked by
 //! parent and text, so going down a level is one probe and one node, and the text that is
@@ -16,6 +17,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::FixedState;
 use hexmq_topic::{SubscriptionFilter, TopicFilter};
 
+use super::cell::Cell;
 use super::group::Group;
 use super::levels::Levels;
 use super::record::{Kind, Record};
@@ -30,10 +32,11 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) levels: Levels,
-    pub(super) nodes: Slab<Node>,
+    pub(super) cells: Slab<Cell>,
     /// Nodes by parent and level.
     pub(super) edges: Table,
-    pub(super) records: Slab<Record>,
+    nodes: usize,
+    records: usize,
     /// Records of plain subscriptions by list and session, those of groups by list and ShareName.
     owners: Table,
     pub(super) groups: Slab<Option<Box<Group>>>,
@@ -41,9 +44,7 @@ pub(super) struct Tree {
     hasher: FixedState,
 }
 
-/// 28 bytes, aligned so that none lies in two cache lines.
-#[derive(Clone, Debug)]
-#[repr(align(32))]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Node {
     /// The node above; [`NONE`] for the root of a namespace.
     pub(super) parent: u32,
@@ -73,9 +74,10 @@ impl Tree {
         let hasher = FixedState::with_seed(seed);
         Tree {
             levels: Levels::new(hasher.clone()),
-            nodes: Slab::new(),
+            cells: Slab::new(),
             edges: Table::new(),
-            records: Slab::new(),
+            nodes: 0,
+            records: 0,
             owners: Table::new(),
             groups: Slab::new(),
             shared: 0,
@@ -86,10 +88,10 @@ impl Tree {
     pub(super) fn census(&self) -> IndexCensus {
         let groups = self.groups.len();
         IndexCensus {
-            plain: self.records.len() - groups,
+            plain: self.records - groups,
             shared: self.shared,
             groups,
-            nodes: self.nodes.len(),
+            nodes: self.nodes,
             levels: self.levels.len(),
         }
     }
@@ -146,9 +148,8 @@ impl Tree {
 
     fn subscribe_plain(&mut self, list: List, new: &NewEntry, since: u64) -> Subscribed {
         let hash = self.hash_plain(list, new.session);
-        if let Some(record) = self.find_plain(hash, list, new.session).and_then(|id| self.records.get_mut(id))
-        {
-            record.replace(new);
+        if let Some(id) = self.find_plain(hash, list, new.session) {
+            self.change_record(id, |record| record.replace(new));
             return Subscribed::Replaced;
         }
         self.add_record(hash, Record::plain(list, new, since), list);
@@ -179,19 +180,54 @@ impl Tree {
         done
     }
 
+    // Cells.
+
+    #[inline]
+    pub(super) fn node(&self, id: u32) -> Option<Node> {
+        self.cells.get(id).map(|cell| Node::from(*cell))
+    }
+
+    /// Changes a node, if it is one.
+    fn change_node(&mut self, id: u32, change: impl FnOnce(&mut Node)) {
+        if let Some(cell) = self.cells.get_mut(id) {
+            let mut node = Node::from(*cell);
+            change(&mut node);
+            *cell = node.into();
+        }
+    }
+
+    #[inline]
+    pub(super) fn record(&self, id: u32) -> Option<Record> {
+        self.cells.get(id).map(|cell| Record::from(*cell))
+    }
+
+    /// Changes a record, if it is one.
+    fn change_record(&mut self, id: u32, change: impl FnOnce(&mut Record)) {
+        if let Some(cell) = self.cells.get_mut(id) {
+            let mut record = Record::from(*cell);
+            change(&mut record);
+            *cell = record.into();
+        }
+    }
+
+    fn add_node(&mut self, parent: u32, level: u32) -> u32 {
+        self.nodes += 1;
+        self.cells.insert(Node::new(parent, level).into())
+    }
+
     // Nodes.
 
     #[inline]
     pub(super) fn root(&self, namespace: Namespace) -> Option<u32> {
         self.edges.find(hash_root(&self.hasher, namespace.0), |id| {
-            self.nodes.get(id).is_some_and(|node| node.parent == NONE && node.level == namespace.0)
+            self.node(id).is_some_and(|node| node.parent == NONE && node.level == namespace.0)
         })
     }
 
     /// The child of a node by its text and the hash of that, which an only child does not need.
     #[inline]
     pub(super) fn child(&self, parent: u32, text: &[u8], text_hash: impl FnOnce() -> u64) -> Option<u32> {
-        let node = self.nodes.get(parent)?;
+        let node = self.node(parent)?;
         if node.only != NONE {
             return Some(node.only).filter(|&only| self.is_text(only, text));
         }
@@ -205,13 +241,13 @@ impl Tree {
     #[inline]
     pub(super) fn find_edge(&self, parent: u32, text: &[u8], hash: u64) -> Option<u32> {
         self.edges.find(hash, |id| {
-            self.nodes.get(id).is_some_and(|node| node.parent == parent) && self.is_text(id, text)
+            self.node(id).is_some_and(|node| node.parent == parent) && self.is_text(id, text)
         })
     }
 
     #[inline]
     pub(super) fn is_text(&self, id: u32, text: &[u8]) -> bool {
-        self.nodes.get(id).is_some_and(|node| self.levels.text(node.level) == text)
+        self.node(id).is_some_and(|node| self.levels.text(node.level) == text)
     }
 
     fn find_list(&self, namespace: Namespace, filter: TopicFilter<'_>) -> Option<List> {
@@ -219,7 +255,7 @@ impl Tree {
         for text in levels(filter) {
             node = match text {
                 b"#" => return Some(List { node, below: true }),
-                b"+" => Some(self.nodes.get(node)?.plus).filter(|&plus| plus != NONE)?,
+                b"+" => Some(self.node(node)?.plus).filter(|&plus| plus != NONE)?,
                 _ => self.child(node, text, || self.levels.hash(text))?,
             };
         }
@@ -247,39 +283,37 @@ impl Tree {
             return child;
         }
         let level = self.levels.acquire(text, text_hash);
-        let id = self.nodes.insert(Node::new(parent, level));
-        let Some(above) = self.nodes.get_mut(parent) else { return id };
-        above.children += 1;
-        if above.children == 1 {
-            above.only = id;
-            return id;
+        let id = self.add_node(parent, level);
+        let Some(Node { children, only, .. }) = self.node(parent) else { return id };
+        self.change_node(parent, |above| {
+            above.children = children + 1;
+            above.only = if children == 0 { id } else { NONE };
+        });
+        if children > 0 {
+            // The second child: the first one moves to the table too.
+            self.add_edge(only);
+            self.add_edge(id);
         }
-        // The second child: the first one moves to the table too.
-        let first = std::mem::replace(&mut above.only, NONE);
-        self.add_edge(first);
-        self.add_edge(id);
         id
     }
 
     fn make_plus(&mut self, parent: u32) -> u32 {
-        if let Some(plus) = self.nodes.get(parent).map(|node| node.plus).filter(|&plus| plus != NONE) {
+        if let Some(plus) = self.node(parent).map(|node| node.plus).filter(|&plus| plus != NONE) {
             return plus;
         }
-        let plus = self.nodes.insert(Node::new(parent, NONE));
-        if let Some(parent) = self.nodes.get_mut(parent) {
-            parent.plus = plus;
-        }
+        let plus = self.add_node(parent, NONE);
+        self.change_node(parent, |parent| parent.plus = plus);
         plus
     }
 
     fn add_root(&mut self, namespace: Namespace) -> u32 {
-        let id = self.nodes.insert(Node::new(NONE, namespace.0));
+        let id = self.add_node(NONE, namespace.0);
         self.edges.insert(hash_root(&self.hasher, namespace.0), id);
         id
     }
 
     fn add_edge(&mut self, id: u32) {
-        if let Some(hash) = self.nodes.get(id).map(|node| self.hash_of_edge(node)) {
+        if let Some(hash) = self.node(id).map(|node| self.hash_of_edge(&node)) {
             self.edges.insert(hash, id);
         }
     }
@@ -298,23 +332,26 @@ impl Tree {
 
     /// Frees a node nobody needs, then those above it that nobody needs any more.
     fn prune(&mut self, mut id: u32) {
-        while let Some(node) = self.nodes.get(id).filter(|node| node.is_bare()) {
-            let Node { parent, level, .. } = *node;
+        while let Some(node) = self.node(id).filter(Node::is_bare) {
+            let Node { parent, level, .. } = node;
             let is_plus = level == NONE && parent != NONE;
-            let is_only = self.nodes.get(parent).is_some_and(|above| above.only == id);
+            let is_only = self.node(parent).is_some_and(|above| above.only == id);
             if !is_plus && !is_only {
-                self.edges.remove(self.hash_of_edge(node), id);
+                self.edges.remove(self.hash_of_edge(&node), id);
             }
-            self.nodes.remove(id, Node::new(NONE, NONE));
-            if let Some(above) = self.nodes.get_mut(parent) {
+            self.cells.remove(id, Cell::NOTHING);
+            self.nodes -= 1;
+            if parent != NONE && !is_plus {
+                self.levels.release(level);
+            }
+            self.change_node(parent, |above| {
                 if is_plus {
                     above.plus = NONE;
                 } else {
                     above.children -= 1;
                     above.only = if is_only { NONE } else { above.only };
-                    self.levels.release(level);
                 }
-            }
+            });
             id = parent;
         }
     }
@@ -330,21 +367,21 @@ impl Tree {
     }
 
     fn find_plain(&self, hash: u64, list: List, session: SessionRef) -> Option<u32> {
-        let is_it = |id: u32| self.records.get(id).is_some_and(|record| record.is_plain_of(list, session));
+        let is_it = |id: u32| self.record(id).is_some_and(|record| record.is_plain_of(list, session));
         self.owners.find(hash, is_it)
     }
 
     fn find_group(&self, hash: u64, list: List, share_name: &str) -> Option<u32> {
         let is_it = |id: u32| {
-            let Some(record) = self.records.get(id) else { return false };
+            let Some(record) = self.record(id) else { return false };
             record.list() == list
-                && group_of(&self.groups, record).is_some_and(|group| *group.share_name == *share_name)
+                && group_of(&self.groups, &record).is_some_and(|group| *group.share_name == *share_name)
         };
         self.owners.find(hash, is_it)
     }
 
     fn group_mut(&mut self, record: u32) -> Option<(&mut Group, &FixedState)> {
-        let Kind::Group(group) = self.records.get(record)?.kind() else { return None };
+        let Kind::Group(group) = self.record(record)?.kind() else { return None };
         Some((self.groups.get_mut(group)?.as_deref_mut()?, &self.hasher))
     }
 
@@ -352,10 +389,9 @@ impl Tree {
     fn add_record(&mut self, hash: u64, mut record: Record, list: List) -> u32 {
         let head = self.head(list);
         record.next = head;
-        let id = self.records.insert(record);
-        if let Some(next) = self.records.get_mut(head) {
-            next.previous = id;
-        }
+        let id = self.cells.insert(record.into());
+        self.records += 1;
+        self.change_record(head, |next| next.previous = id);
         self.set_head(list, id);
         self.owners.insert(hash, id);
         id
@@ -363,27 +399,26 @@ impl Tree {
 
     fn remove_record(&mut self, hash: u64, id: u32, list: List) {
         self.owners.remove(hash, id);
-        let Some(record) = self.records.remove(id, Record::nothing()) else { return };
+        let Some(record) = self.cells.remove(id, Cell::NOTHING).map(Record::from) else { return };
+        self.records -= 1;
         if let Kind::Group(group) = record.kind() {
             self.groups.remove(group, None);
         }
-        if let Some(next) = self.records.get_mut(record.next) {
-            next.previous = record.previous;
-        }
-        match self.records.get_mut(record.previous) {
-            Some(previous) => previous.next = record.next,
-            None => self.set_head(list, record.next),
+        self.change_record(record.next, |next| next.previous = record.previous);
+        match record.previous {
+            NONE => self.set_head(list, record.next),
+            previous => self.change_record(previous, |previous| previous.next = record.next),
         }
     }
 
     fn head(&self, list: List) -> u32 {
-        self.nodes.get(list.node).map_or(NONE, |node| if list.below { node.below } else { node.exact })
+        self.node(list.node).map_or(NONE, |node| if list.below { node.below } else { node.exact })
     }
 
     fn set_head(&mut self, list: List, record: u32) {
-        if let Some(node) = self.nodes.get_mut(list.node) {
+        self.change_node(list.node, |node| {
             *if list.below { &mut node.below } else { &mut node.exact } = record;
-        }
+        });
     }
 }
 
@@ -394,6 +429,20 @@ impl Node {
 
     fn is_bare(&self) -> bool {
         self.children == 0 && self.plus == NONE && self.exact == NONE && self.below == NONE
+    }
+}
+
+impl From<Cell> for Node {
+    #[inline]
+    fn from(Cell([parent, level, children, only, plus, exact, below, _]): Cell) -> Node {
+        Node { parent, level, children, only, plus, exact, below }
+    }
+}
+
+impl From<Node> for Cell {
+    #[inline]
+    fn from(Node { parent, level, children, only, plus, exact, below }: Node) -> Cell {
+        Cell([parent, level, children, only, plus, exact, below, 0])
     }
 }
 

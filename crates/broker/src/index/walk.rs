@@ -35,7 +35,7 @@ impl Tree {
             let mut text_hash = None;
             next.clear();
             for id in here.iter() {
-                let Some(node) = self.nodes.get(id) else { continue };
+                let Some(node) = self.node(id) else { continue };
                 if wild {
                     self.visit_list(node.below, visit);
                     if node.plus != NONE {
@@ -55,7 +55,7 @@ impl Tree {
             }
             wild = true;
         }
-        for node in here.iter().filter_map(|id| self.nodes.get(id)) {
+        for node in here.iter().filter_map(|id| self.node(id)) {
             self.visit_list(node.exact, visit);
             // `a/#` matches `a` too. [V4 MQTT-4.7.1-2, V5 MQTT-4.7.1-1]
             self.visit_list(node.below, visit);
@@ -66,12 +66,12 @@ impl Tree {
     pub(super) fn visit_list(&self, head: u32, visit: &mut impl FnMut(Match<'_>)) {
         let mut at = head;
         while at != NONE
-            && let Some(record) = self.records.get(at)
+            && let Some(record) = self.record(at)
         {
             match record.kind() {
                 Kind::Plain => visit(Match::Plain(&record.entry())),
                 Kind::Group(_) => {
-                    if let Some(group) = group_of(&self.groups, record) {
+                    if let Some(group) = group_of(&self.groups, &record) {
                         visit(Match::Shared(group));
                     }
                 }
