@@ -260,7 +260,7 @@ pub(super) const STORES: &[Case] = &[
     ),
     Case {
         name: "subscriptions",
-        load: "subscriptions --filters 1000000",
+        load: "subscriptions --filters 1000000 --messages 250000",
         relay: None,
         // It matches each new topic against every filter and keeps a log for each.
         has_floor: false,
