@@ -149,7 +149,7 @@ impl Tree {
     fn subscribe_plain(&mut self, list: List, new: &NewEntry, since: u64) -> Subscribed {
         let hash = self.hash_plain(list, new.session);
         if let Some(id) = self.find_plain(hash, list, new.session) {
-            self.change_record(id, |record| record.replace(new));
+            self.change(id, |record: &mut Record| record.replace(new));
             return Subscribed::Replaced;
         }
         self.add_record(hash, Record::plain(list, new, since), list);
@@ -187,26 +187,21 @@ impl Tree {
         self.cells.get(id).map(|cell| Node::from(*cell))
     }
 
-    /// Changes a node, if it is one.
-    fn change_node(&mut self, id: u32, change: impl FnOnce(&mut Node)) {
-        if let Some(cell) = self.cells.get_mut(id) {
-            let mut node = Node::from(*cell);
-            change(&mut node);
-            *cell = node.into();
-        }
-    }
-
     #[inline]
     pub(super) fn record(&self, id: u32) -> Option<Record> {
         self.cells.get(id).map(|cell| Record::from(*cell))
     }
 
-    /// Changes a record, if it is one.
-    fn change_record(&mut self, id: u32, change: impl FnOnce(&mut Record)) {
+    /// Changes what a cell is known to be; [`NONE`] is no cell.
+    fn change<T>(&mut self, id: u32, change: impl FnOnce(&mut T))
+    where
+        T: From<Cell>,
+        Cell: From<T>,
+    {
         if let Some(cell) = self.cells.get_mut(id) {
-            let mut record = Record::from(*cell);
-            change(&mut record);
-            *cell = record.into();
+            let mut value = T::from(*cell);
+            change(&mut value);
+            *cell = value.into();
         }
     }
 
@@ -285,7 +280,7 @@ impl Tree {
         let level = self.levels.acquire(text, text_hash);
         let id = self.add_node(parent, level);
         let Some(Node { children, only, .. }) = self.node(parent) else { return id };
-        self.change_node(parent, |above| {
+        self.change(parent, |above: &mut Node| {
             above.children = children + 1;
             above.only = if children == 0 { id } else { NONE };
         });
@@ -302,7 +297,7 @@ impl Tree {
             return plus;
         }
         let plus = self.add_node(parent, NONE);
-        self.change_node(parent, |parent| parent.plus = plus);
+        self.change(parent, |parent: &mut Node| parent.plus = plus);
         plus
     }
 
@@ -344,7 +339,7 @@ impl Tree {
             if parent != NONE && !is_plus {
                 self.levels.release(level);
             }
-            self.change_node(parent, |above| {
+            self.change(parent, |above: &mut Node| {
                 if is_plus {
                     above.plus = NONE;
                 } else {
@@ -391,7 +386,7 @@ impl Tree {
         record.next = head;
         let id = self.cells.insert(record.into());
         self.records += 1;
-        self.change_record(head, |next| next.previous = id);
+        self.change(head, |next: &mut Record| next.previous = id);
         self.set_head(list, id);
         self.owners.insert(hash, id);
         id
@@ -404,10 +399,10 @@ impl Tree {
         if let Kind::Group(group) = record.kind() {
             self.groups.remove(group, None);
         }
-        self.change_record(record.next, |next| next.previous = record.previous);
+        self.change(record.next, |next: &mut Record| next.previous = record.previous);
         match record.previous {
             NONE => self.set_head(list, record.next),
-            previous => self.change_record(previous, |previous| previous.next = record.next),
+            previous => self.change(previous, |previous: &mut Record| previous.next = record.next),
         }
     }
 
@@ -416,7 +411,7 @@ impl Tree {
     }
 
     fn set_head(&mut self, list: List, record: u32) {
-        self.change_node(list.node, |node| {
+        self.change(list.node, |node: &mut Node| {
             *if list.below { &mut node.below } else { &mut node.exact } = record;
         });
     }
