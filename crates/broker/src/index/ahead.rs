@@ -210,9 +210,9 @@ impl Tree {
                 self.reach(number, id, parent, next);
             }
         }
-        next.as_slice().iter().for_each(|reached| read ^= reached.node().level);
+        next.as_slice().iter().for_each(|reached| read ^= reached.cell.level());
         for reached in next.as_mut_slice() {
-            reached.level = self.levels.get(reached.node().level);
+            reached.level = self.levels.get(reached.cell.level());
             read ^= reached.level.map_or(0, Level::peek);
         }
         black_box(read);
@@ -220,7 +220,7 @@ impl Tree {
             let Reached { number, parent, level, .. } = *reached;
             let (Some(way), Some(level)) = (ways.get_mut(number as usize), level) else { return true };
             let is_it =
-                (parent == NONE || parent == reached.node().parent) && way.level == Some(level.text());
+                (parent == NONE || parent == reached.cell.parent()) && way.level == Some(level.text());
             // Where another one has its place in the table a walk of its own finds out.
             way.lists.overflown |= !is_it && parent != NONE;
             is_it
@@ -264,7 +264,7 @@ impl Way<'_> {
 impl Reached<'_> {
     #[inline]
     fn node(&self) -> Node {
-        Node::from(*self.cell)
+        self.cell.node(self.id)
     }
 }
 

@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 
 use hexmq_wire::{QoS, SubscriptionOptions};
 
-use super::cell::Cell;
 use super::tree::{List, NONE};
 use super::{Entry, NewEntry};
 use crate::ids::{SessionRef, ShardId};
@@ -29,7 +28,7 @@ pub(super) struct Record {
     /// Slot of the session, or number of the group.
     slot: u32,
     generation: u32,
-    list: u32,
+    pub(super) list: u32,
     pub(super) next: u32,
     pub(super) previous: u32,
     /// QoS, No Local and Retain As Published, and the identifier, which is 0 if there is none.
@@ -69,6 +68,20 @@ impl Record {
             previous: NONE,
             options_and_identifier: 0,
         }
+    }
+
+    /// What it is wherever it hangs, as it was given by [`Record::what`].
+    #[inline]
+    pub(super) fn of(what: [u32; 5], list: u32, next: u32, previous: u32) -> Record {
+        let [low, high, slot, generation, options_and_identifier] = what;
+        let since_and_shard = u64::from(high) << 32 | u64::from(low);
+        Record { since_and_shard, slot, generation, list, next, previous, options_and_identifier }
+    }
+
+    #[inline]
+    pub(super) fn what(&self) -> [u32; 5] {
+        let Record { since_and_shard, slot, generation, options_and_identifier, .. } = *self;
+        [since_and_shard as u32, (since_and_shard >> 32) as u32, slot, generation, options_and_identifier]
     }
 
     /// Takes over options and identifier.
@@ -117,24 +130,4 @@ fn pack(options: SubscriptionOptions) -> u32 {
     let flags =
         if no_local { NO_LOCAL } else { 0 } | if retain_as_published { RETAIN_AS_PUBLISHED } else { 0 };
     (u32::from(qos as u8) | flags) << OPTIONS_SHIFT
-}
-
-impl From<Cell> for Record {
-    #[inline]
-    fn from(
-        Cell([low, high, slot, generation, list, next, previous, options_and_identifier]): Cell,
-    ) -> Record {
-        let since_and_shard = u64::from(high) << 32 | u64::from(low);
-        Record { since_and_shard, slot, generation, list, next, previous, options_and_identifier }
-    }
-}
-
-impl From<Record> for Cell {
-    #[inline]
-    fn from(record: Record) -> Cell {
-        let Record { since_and_shard, slot, generation, list, next, previous, options_and_identifier } =
-            record;
-        let (low, high) = (since_and_shard as u32, (since_and_shard >> 32) as u32);
-        Cell([low, high, slot, generation, list, next, previous, options_and_identifier])
-    }
 }

@@ -291,6 +291,27 @@ fn a_shared_subscription_is_one_match_with_all_its_members() {
 }
 
 #[test]
+fn the_only_subscription_of_a_level_takes_no_cell_of_its_own() {
+    let index = Index::new(1);
+    let more_than_nodes = || {
+        let tree = index.read();
+        tree.cells.len() - tree.census().nodes
+    };
+    subscribe(&index, "a/b", 1);
+    subscribe(&index, "c/#", 1);
+    subscribe(&index, "$share/g/d/+", 1);
+    assert_eq!(more_than_nodes(), 0);
+    subscribe(&index, "a/b", 2);
+    assert_eq!(more_than_nodes(), 2, "each of two has its own");
+    subscribe(&index, "c/e", 1);
+    assert_eq!(more_than_nodes(), 3, "as has one above others");
+    for (filter, number) in [("a/b", 1), ("a/b", 2), ("c/#", 1), ("c/e", 1), ("$share/g/d/+", 1)] {
+        assert!(unsubscribe(&index, filter, number), "{filter} of {number}");
+    }
+    assert_eq!(index.read().cells.len(), 0);
+}
+
+#[test]
 fn a_topic_and_a_filter_of_very_many_levels_are_walked_in_a_loop() {
     let index = Index::new(1);
     let deep = "a/".repeat(32_000);

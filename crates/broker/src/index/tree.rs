@@ -7,20 +7,20 @@
 //! compared. An only child, as most nodes in a tree of devices are, is a link in its parent and
 //! not in the table. `+` is a link of its own. `#` has no node: who subscribes to `a/#` hangs on
 //! the second list of `a`. A namespace is a child of nothing.
-//!
-//! What hangs on a list is a chain of records, each found by its list and session in a second
-//! table, so that replacing and ending a subscription take constant time however many sessions
-//! share a filter.
+
+mod lists;
 
 use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
 use hexmq_topic::{SubscriptionFilter, TopicFilter};
 
+pub(super) use lists::{List, group_of};
+
 use super::cell::Cell;
 use super::group::Group;
 use super::levels::Levels;
-use super::record::{Kind, Record};
+use super::record::Record;
 use super::slab::Slab;
 use super::table::Table;
 use super::{IndexCensus, NewEntry, Subscribed};
@@ -60,13 +60,6 @@ pub(super) struct Node {
     pub(super) exact: u32,
     /// First record of those subscribed to this level and all below it, with `#`.
     pub(super) below: u32,
-}
-
-/// One of the two lists of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct List {
-    node: u32,
-    below: bool,
 }
 
 impl Tree {
@@ -146,62 +139,45 @@ impl Tree {
         true
     }
 
-    fn subscribe_plain(&mut self, list: List, new: &NewEntry, since: u64) -> Subscribed {
-        let hash = self.hash_plain(list, new.session);
-        if let Some(id) = self.find_plain(hash, list, new.session) {
-            self.change(id, |record: &mut Record| record.replace(new));
-            return Subscribed::Replaced;
-        }
-        self.add_record(hash, Record::plain(list, new, since), list);
-        Subscribed::New
-    }
-
-    fn subscribe_shared(
-        &mut self,
-        list: List,
-        share_name: &str,
-        number: u64,
-        filter: TopicFilter<'_>,
-        new: NewEntry,
-        since: u64,
-    ) -> Subscribed {
-        let hash = self.hash_group(list, share_name);
-        let id = match self.find_group(hash, list, share_name) {
-            Some(id) => id,
-            None => {
-                let group = Group::new(number, share_name, filter.as_str());
-                let group = self.groups.insert(Some(Box::new(group)));
-                self.add_record(hash, Record::group(list, group), list)
-            }
-        };
-        let Some((group, hasher)) = self.group_mut(id) else { return Subscribed::New };
-        let done = group.subscribe(new, since, hasher);
-        self.shared += usize::from(done == Subscribed::New);
-        done
-    }
-
     // Cells.
 
     #[inline]
     pub(super) fn node(&self, id: u32) -> Option<Node> {
-        self.cells.get(id).map(|cell| Node::from(*cell))
+        self.cells.get(id).map(|cell| cell.node(id))
     }
 
     #[inline]
     pub(super) fn record(&self, id: u32) -> Option<Record> {
-        self.cells.get(id).map(|cell| Record::from(*cell))
+        self.cells.get(id).map(|cell| cell.record(id))
     }
 
-    /// Changes what a cell is known to be; [`NONE`] is no cell.
-    fn change<T>(&mut self, id: u32, change: impl FnOnce(&mut T))
-    where
-        T: From<Cell>,
-        Cell: From<T>,
-    {
+    /// Changes a node, which is a leaf no longer; [`NONE`] is no node.
+    fn change_node(&mut self, id: u32, change: impl FnOnce(&mut Node)) {
+        self.unfold(id);
         if let Some(cell) = self.cells.get_mut(id) {
-            let mut value = T::from(*cell);
-            change(&mut value);
-            *cell = value.into();
+            let mut node = cell.node(id);
+            change(&mut node);
+            *cell = node.into();
+        }
+    }
+
+    /// Changes a record; of a leaf only what it is, not where it hangs. [`NONE`] is no record.
+    fn change_record(&mut self, id: u32, change: impl FnOnce(&mut Record)) {
+        if let Some(cell) = self.cells.get_mut(id) {
+            let mut record = cell.record(id);
+            change(&mut record);
+            *cell = match cell.is_leaf() {
+                true => Cell::leaf(&cell.node(id), record, record.list().below),
+                false => record.into(),
+            };
+        }
+    }
+
+    /// Gives the record of a leaf a cell of its own.
+    #[inline]
+    fn unfold(&mut self, id: u32) {
+        if let Some(&leaf) = self.cells.get(id).filter(|cell| cell.is_leaf()) {
+            self.unfold_leaf(id, leaf);
         }
     }
 
@@ -215,7 +191,7 @@ impl Tree {
     #[inline]
     pub(super) fn root(&self, namespace: Namespace) -> Option<u32> {
         self.edges.find(hash_root(&self.hasher, namespace.0), |id| {
-            self.node(id).is_some_and(|node| node.parent == NONE && node.level == namespace.0)
+            self.cells.get(id).is_some_and(|root| root.parent() == NONE && root.level() == namespace.0)
         })
     }
 
@@ -224,7 +200,8 @@ impl Tree {
     pub(super) fn child(&self, parent: u32, text: &[u8], text_hash: impl FnOnce() -> u64) -> Option<u32> {
         let node = self.node(parent)?;
         if node.only != NONE {
-            return Some(node.only).filter(|&only| self.is_text(only, text));
+            let only = self.cells.get(node.only)?;
+            return (self.levels.text(only.level()) == text).then_some(node.only);
         }
         if node.children == 0 {
             return None;
@@ -235,14 +212,8 @@ impl Tree {
     /// The child in the table, by the hash of its edge.
     #[inline]
     pub(super) fn find_edge(&self, parent: u32, text: &[u8], hash: u64) -> Option<u32> {
-        self.edges.find(hash, |id| {
-            self.node(id).is_some_and(|node| node.parent == parent) && self.is_text(id, text)
-        })
-    }
-
-    #[inline]
-    pub(super) fn is_text(&self, id: u32, text: &[u8]) -> bool {
-        self.node(id).is_some_and(|node| self.levels.text(node.level) == text)
+        let is_it = |cell: &Cell| cell.parent() == parent && self.levels.text(cell.level()) == text;
+        self.edges.find(hash, |id| self.cells.get(id).is_some_and(is_it))
     }
 
     fn find_list(&self, namespace: Namespace, filter: TopicFilter<'_>) -> Option<List> {
@@ -280,7 +251,7 @@ impl Tree {
         let level = self.levels.acquire(text, text_hash);
         let id = self.add_node(parent, level);
         let Some(Node { children, only, .. }) = self.node(parent) else { return id };
-        self.change(parent, |above: &mut Node| {
+        self.change_node(parent, |above| {
             above.children = children + 1;
             above.only = if children == 0 { id } else { NONE };
         });
@@ -297,7 +268,7 @@ impl Tree {
             return plus;
         }
         let plus = self.add_node(parent, NONE);
-        self.change(parent, |parent: &mut Node| parent.plus = plus);
+        self.change_node(parent, |parent| parent.plus = plus);
         plus
     }
 
@@ -339,7 +310,7 @@ impl Tree {
             if parent != NONE && !is_plus {
                 self.levels.release(level);
             }
-            self.change(parent, |above: &mut Node| {
+            self.change_node(parent, |above| {
                 if is_plus {
                     above.plus = NONE;
                 } else {
@@ -349,71 +320,6 @@ impl Tree {
             });
             id = parent;
         }
-    }
-
-    // Records.
-
-    fn hash_plain(&self, list: List, session: SessionRef) -> u64 {
-        self.hasher.hash_one((list, session))
-    }
-
-    fn hash_group(&self, list: List, share_name: &str) -> u64 {
-        self.hasher.hash_one((list, share_name))
-    }
-
-    fn find_plain(&self, hash: u64, list: List, session: SessionRef) -> Option<u32> {
-        let is_it = |id: u32| self.record(id).is_some_and(|record| record.is_plain_of(list, session));
-        self.owners.find(hash, is_it)
-    }
-
-    fn find_group(&self, hash: u64, list: List, share_name: &str) -> Option<u32> {
-        let is_it = |id: u32| {
-            let Some(record) = self.record(id) else { return false };
-            record.list() == list
-                && group_of(&self.groups, &record).is_some_and(|group| *group.share_name == *share_name)
-        };
-        self.owners.find(hash, is_it)
-    }
-
-    fn group_mut(&mut self, record: u32) -> Option<(&mut Group, &FixedState)> {
-        let Kind::Group(group) = self.record(record)?.kind() else { return None };
-        Some((self.groups.get_mut(group)?.as_deref_mut()?, &self.hasher))
-    }
-
-    /// Adds a record at the head of its list.
-    fn add_record(&mut self, hash: u64, mut record: Record, list: List) -> u32 {
-        let head = self.head(list);
-        record.next = head;
-        let id = self.cells.insert(record.into());
-        self.records += 1;
-        self.change(head, |next: &mut Record| next.previous = id);
-        self.set_head(list, id);
-        self.owners.insert(hash, id);
-        id
-    }
-
-    fn remove_record(&mut self, hash: u64, id: u32, list: List) {
-        self.owners.remove(hash, id);
-        let Some(record) = self.cells.remove(id, Cell::NOTHING).map(Record::from) else { return };
-        self.records -= 1;
-        if let Kind::Group(group) = record.kind() {
-            self.groups.remove(group, None);
-        }
-        self.change(record.next, |next: &mut Record| next.previous = record.previous);
-        match record.previous {
-            NONE => self.set_head(list, record.next),
-            previous => self.change(previous, |previous: &mut Record| previous.next = record.next),
-        }
-    }
-
-    fn head(&self, list: List) -> u32 {
-        self.node(list.node).map_or(NONE, |node| if list.below { node.below } else { node.exact })
-    }
-
-    fn set_head(&mut self, list: List, record: u32) {
-        self.change(list.node, |node: &mut Node| {
-            *if list.below { &mut node.below } else { &mut node.exact } = record;
-        });
     }
 }
 
@@ -427,31 +333,6 @@ impl Node {
     }
 }
 
-impl From<Cell> for Node {
-    #[inline]
-    fn from(Cell([parent, level, children, only, plus, exact, below, _]): Cell) -> Node {
-        Node { parent, level, children, only, plus, exact, below }
-    }
-}
-
-impl From<Node> for Cell {
-    #[inline]
-    fn from(Node { parent, level, children, only, plus, exact, below }: Node) -> Cell {
-        Cell([parent, level, children, only, plus, exact, below, 0])
-    }
-}
-
-impl List {
-    /// Both parts in 32 bits.
-    pub(super) fn pack(self) -> u32 {
-        self.node << 1 | u32::from(self.below)
-    }
-
-    pub(super) fn unpack(packed: u32) -> List {
-        List { node: packed >> 1, below: packed & 1 != 0 }
-    }
-}
-
 /// Levels are short, as in [`split_level`](super::levels::split_level).
 fn levels(filter: TopicFilter<'_>) -> impl Iterator<Item = &[u8]> {
     filter.as_str().as_bytes().split(|&byte| byte == b'/')
@@ -459,11 +340,4 @@ fn levels(filter: TopicFilter<'_>) -> impl Iterator<Item = &[u8]> {
 
 fn hash_root(hasher: &FixedState, namespace: u32) -> u64 {
     hasher.hash_one((NONE, namespace))
-}
-
-pub(super) fn group_of<'g>(groups: &'g Slab<Option<Box<Group>>>, record: &Record) -> Option<&'g Group> {
-    match record.kind() {
-        Kind::Group(group) => groups.get(group)?.as_deref(),
-        Kind::Plain => None,
-    }
 }
