@@ -265,22 +265,9 @@ impl World {
                 },
             };
             subscriptions.push(&filter, options, who.spec.version).expect("a short filter");
-            let place = self.ledger.subscribed(
-                client,
-                Held {
-                    filter: filter.clone(),
-                    share_name: None,
-                    topic_filter: filter.clone(),
-                    qos: options.qos,
-                    no_local: options.no_local,
-                    identifier,
-                    epoch: who.epoch,
-                    asked_at: now,
-                    granted_at: None,
-                    shaken_at: None,
-                    gone_at: None,
-                },
-            );
+            let held = Held::asked(&filter, options.qos, who.epoch, now);
+            let place =
+                self.ledger.subscribed(client, Held { no_local: options.no_local, identifier, ..held });
             places.push(place);
         }
         let packet_identifier = who.identifier();

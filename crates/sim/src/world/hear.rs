@@ -8,7 +8,7 @@ use hexmq_wire::{
 };
 
 use super::client::{Request, Stage};
-use super::ledger::{self, Acknowledged};
+use super::ledger::{self, Acknowledged, Change};
 use super::plan::{Keeps, Nature};
 use super::{Happening, World};
 
@@ -58,7 +58,7 @@ impl World {
             ControlPacket::Connack(connack) => self.hear_connack(client, wire, connack),
             // What a client that breaks rules gets is of no interest.
             _ if rude => Ok(()),
-            ControlPacket::Publish(publish) => self.hear_publish(client, publish),
+            ControlPacket::Publish(publish) => self.hear_publish(client, wire, publish),
             ControlPacket::Puback(ack) => self.hear_puback(client, wire, ack),
             ControlPacket::Pubrec(ack) => self.hear_pubrec(client, wire, ack),
             ControlPacket::Pubcomp(ack) => self.hear_pubcomp(client, ack),
@@ -68,8 +68,8 @@ impl World {
                 self.acknowledge(client, Some(ack.packet_identifier), &pubcomp);
                 Ok(())
             }
-            ControlPacket::Suback(suback) => self.hear_suback(client, suback),
-            ControlPacket::Unsuback(unsuback) => self.hear_unsuback(client, unsuback),
+            ControlPacket::Suback(suback) => self.hear_suback(client, wire, suback),
+            ControlPacket::Unsuback(unsuback) => self.hear_unsuback(client, wire, unsuback),
             ControlPacket::Pingresp | ControlPacket::Disconnect(_) => Ok(()),
             other => Err(format!("{} is not for clients", other.packet_type().name())),
         }
@@ -155,7 +155,7 @@ impl World {
         }
     }
 
-    fn hear_publish(&mut self, client: usize, publish: &Publish<'_>) -> Result<(), String> {
+    fn hear_publish(&mut self, client: usize, wire: usize, publish: &Publish<'_>) -> Result<(), String> {
         let at = self.now_ms();
         let who = &mut self.clients[client];
         let (epoch, topics) = (who.epoch, who.spec.namespace.topics());
@@ -208,6 +208,7 @@ impl World {
         }
         let delivery = ledger::Delivery {
             client,
+            wire,
             topics,
             epoch,
             topic: &topic,
@@ -329,8 +330,8 @@ impl World {
         message.acknowledged.get_or_insert(Acknowledged { at, wire });
     }
 
-    fn hear_suback(&mut self, client: usize, suback: &Suback<'_>) -> Result<(), String> {
-        let now = self.now_ms();
+    fn hear_suback(&mut self, client: usize, wire: usize, suback: &Suback<'_>) -> Result<(), String> {
+        let changed = self.change(wire, suback.packet_identifier);
         let who = &mut self.clients[client];
         let Some(Request::Subscribe(places)) = who.requests.remove(&suback.packet_identifier) else {
             return Err(format!("SUBACK {} is for no SUBSCRIBE", suback.packet_identifier));
@@ -347,22 +348,35 @@ impl World {
                     granted.filter, granted.qos
                 ));
             }
-            granted.granted_at = Some(now);
+            granted.granted_at = Some(changed.at);
+            let (filter, epoch) = (granted.filter.clone(), granted.epoch);
+            for older in held[..*place].iter_mut() {
+                if older.filter == filter && older.epoch == epoch {
+                    older.replaced.get_or_insert(changed);
+                }
+            }
         }
         Ok(())
     }
 
-    fn hear_unsuback(&mut self, client: usize, unsuback: &Unsuback<'_>) -> Result<(), String> {
-        let now = self.now_ms();
+    fn hear_unsuback(&mut self, client: usize, wire: usize, unsuback: &Unsuback<'_>) -> Result<(), String> {
+        let changed = self.change(wire, unsuback.packet_identifier);
         let who = &mut self.clients[client];
         let Some(Request::Unsubscribe(places)) = who.requests.remove(&unsuback.packet_identifier) else {
             return Err(format!("UNSUBACK {} is for no UNSUBSCRIBE", unsuback.packet_identifier));
         };
         let held = self.ledger.held.entry(client).or_default();
         for place in places {
-            held[place].gone_at = held[place].gone_at.or(Some(now));
+            held[place].gone_at = held[place].gone_at.or(Some(changed.at));
+            held[place].ended.get_or_insert(changed);
         }
         Ok(())
+    }
+
+    /// The answer to a SUBSCRIBE or UNSUBSCRIBE has come.
+    fn change(&self, wire: usize, packet_identifier: PacketIdentifier) -> Change {
+        let calm = self.wires[wire].story.calm.contains(&packet_identifier);
+        Change { at: self.now_ms(), wire, calm }
     }
 
     /// Whether a CONNECT accepted at `at` finds a session, as far as can be told from outside.

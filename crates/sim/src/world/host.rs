@@ -54,6 +54,13 @@ pub(super) enum Promise {
 /// In the place of a connection.
 const NOBODY: ConnKey = (u32::MAX, u32::MAX);
 
+impl Host {
+    /// Whether no message waits: neither in a queue of the shard nor, for this connection, for the store.
+    pub(super) fn is_calm(&self, conn: ConnKey) -> bool {
+        self.shard.census().messages_queued == 0 && !self.commits.promised(conn)
+    }
+}
+
 impl Commits {
     pub(super) fn promised(&self, conn: ConnKey) -> bool {
         let before = self.pending.iter().map(|(_, to, promise)| (to, promise));

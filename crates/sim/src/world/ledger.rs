@@ -68,6 +68,51 @@ pub(super) struct Held {
     pub(super) shaken_at: Option<u64>,
     /// From here on it must not.
     pub(super) gone_at: Option<u64>,
+    /// A SUBACK has told that another one with its filter stands in its place,
+    pub(super) replaced: Option<Change>,
+    /// or an UNSUBACK that there is none any more.
+    pub(super) ended: Option<Change>,
+}
+
+/// The answer to a SUBSCRIBE or UNSUBSCRIBE, as the client heard it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    pub(super) at: u64,
+    pub(super) wire: usize,
+    /// No message waited when the server made the change.
+    pub(super) calm: bool,
+}
+
+impl Change {
+    /// Whether this delivery can only have begun after the change. Behind its answer, on the same wire, comes what
+    /// was in flight before or has waited, which QoS 0 never does; with RETAIN it may come from the store.
+    /// [V4 MQTT-3.10.4-2, V5 MQTT-3.10.4-2]
+    fn bars(&self, message: &Message, delivery: &Delivery<'_>) -> bool {
+        let may_have_waited = delivery.dup || (delivery.qos != QoS::AtMostOnce && !self.calm);
+        let behind = delivery.wire == self.wire && !may_have_waited;
+        !delivery.retain && (behind || message.first_sent_at > self.at)
+    }
+}
+
+impl Held {
+    /// What is asked for now.
+    pub(super) fn asked(filter: &str, qos: QoS, epoch: u32, now: u64) -> Held {
+        Held {
+            filter: filter.into(),
+            share_name: None,
+            topic_filter: filter.into(),
+            qos,
+            no_local: false,
+            identifier: None,
+            epoch,
+            asked_at: now,
+            granted_at: None,
+            shaken_at: None,
+            gone_at: None,
+            replaced: None,
+            ended: None,
+        }
+    }
 }
 
 /// What one session has received of one message.
@@ -111,6 +156,7 @@ pub(super) struct Ledger {
 #[derive(Clone, Debug)]
 pub(super) struct Delivery<'a> {
     pub(super) client: usize,
+    pub(super) wire: usize,
     /// The namespace of what it subscribes to.
     pub(super) topics: Namespace,
     pub(super) epoch: u32,
@@ -188,38 +234,48 @@ impl Ledger {
             .filter(|held| held.gone_at.is_none_or(|gone| from_store || message.first_sent_at <= gone))
             .filter(|held| !held.no_local || from_store || message.publisher != delivery.client)
             .collect();
+        self.is_asked_for(id, delivery, &matching)?;
+        let groups: BTreeSet<&String> = matching.iter().filter_map(|held| held.share_name.as_ref()).collect();
+        let (groups, in_order) = (groups.len() as u32, groups.is_empty() && !message.retain);
+        self.count(id, delivery, groups)?;
+        if in_order { self.in_order(id, delivery) } else { Ok(()) }
+    }
+
+    /// Whether one of these subscriptions is still there to bring a message, and on such terms.
+    fn is_asked_for(&self, id: MessageId, delivery: &Delivery<'_>, matching: &[&Held]) -> Result<(), String> {
+        let message = &self.messages[id];
+        let too_late = |change: Option<Change>| change.is_some_and(|change| change.bars(message, delivery));
+        let lasting: Vec<&Held> = matching.iter().copied().filter(|held| !too_late(held.ended)).collect();
         // A shared message may go on to a member that came later.
         // What was on its way between shards when the power failed goes to whoever asks for it by then.
-        let early = |held: &&&Held| {
+        let early = |held: &Held| {
             message.acknowledged.is_some_and(|acknowledged| {
                 acknowledged.at < held.asked_at && !self.cuts.iter().any(|cut| *cut >= acknowledged.at)
             })
         };
-        if matching.iter().all(|held| !delivery.retain && held.share_name.is_none() && early(&held)) {
+        if lasting.iter().all(|held| !delivery.retain && held.share_name.is_none() && early(held)) {
             return Err(format!(
                 "message {id} ({}) came without a subscription that asks for it",
                 message.topic
             ));
         }
         // One that is entitled by an older subscription carries the terms of the younger ones too if
-        // these began while it was under way between two shards.
-        let granted = matching.iter().map(|held| held.qos).max().unwrap_or_default();
+        // these began while it was under way between two shards, and no longer those of one they replaced.
+        let terms: Vec<&Held> = lasting.into_iter().filter(|held| !too_late(held.replaced)).collect();
+        let granted = terms.iter().map(|held| held.qos).max().unwrap_or_default();
         if delivery.qos > granted.min(message.qos) {
             return Err(format!(
                 "message {id} came with {:?}; published {:?}, granted {granted:?}",
                 delivery.qos, message.qos
             ));
         }
-        let of_these = |identifier: &u32| matching.iter().any(|held| held.identifier == Some(*identifier));
-        if let Some(stray) = delivery.identifiers.iter().find(|identifier| !of_these(identifier)) {
-            return Err(format!(
-                "message {id} came with {stray}, the identifier of no matching subscription"
-            ));
+        let of_these = |identifier: &u32| terms.iter().any(|held| held.identifier == Some(*identifier));
+        match delivery.identifiers.iter().find(|identifier| !of_these(identifier)) {
+            Some(stray) => {
+                Err(format!("message {id} came with {stray}, the identifier of no matching subscription"))
+            }
+            None => Ok(()),
         }
-        let groups: BTreeSet<&String> = matching.iter().filter_map(|held| held.share_name.as_ref()).collect();
-        let (groups, in_order) = (groups.len() as u32, groups.is_empty() && !message.retain);
-        self.count(id, delivery, groups)?;
-        if in_order { self.in_order(id, delivery) } else { Ok(()) }
     }
 
     /// No message comes more often than its QoS allows.

@@ -1,7 +1,7 @@
 //! How the server reads: packets out of bytes, as they came together, and what is noted of them.
 
 use hexmq_broker::Flow;
-use hexmq_wire::{Fed, Frame, FrameError, Framer, Frames, PacketType};
+use hexmq_wire::{Fed, Frame, FrameError, Framer, Frames, PacketIdentifier, PacketType};
 
 /// Why reading stopped.
 pub(super) enum Stop {
@@ -17,6 +17,8 @@ pub(super) struct Heard {
     pub(super) any: bool,
     /// A DISCONNECT among them keeps the Will from being published.
     pub(super) bye: bool,
+    /// SUBSCRIBE and UNSUBSCRIBE packets before the first PUBLISH.
+    pub(super) changes: Vec<PacketIdentifier>,
     /// The packet that showed that the session lives elsewhere.
     pub(super) first: Vec<u8>,
 }
@@ -56,9 +58,14 @@ impl Heard {
     /// Notes the packets that were taken.
     fn note(&mut self, mut before: Frames<'_>, after: &Frames<'_>) {
         self.any = !after.latest().is_empty();
+        let mut published = false;
         while before.latest().is_empty() || before.rest().len() > after.rest().len() {
             let Some(frame) = before.next().filter(|_| self.any) else { return };
             self.bye |= is_goodbye(frame);
+            published |= frame.packet_type() == Some(PacketType::Publish);
+            if !published {
+                self.changes.extend(change(frame));
+            }
         }
     }
 }
@@ -66,4 +73,12 @@ impl Heard {
 /// A DISCONNECT with which the Will is not published.
 fn is_goodbye(frame: Frame<'_>) -> bool {
     frame.packet_type() == Some(PacketType::Disconnect) && frame.bytes.get(2).copied().unwrap_or(0) == 0
+}
+
+/// The Packet Identifier of a SUBSCRIBE or an UNSUBSCRIBE.
+fn change(frame: Frame<'_>) -> Option<PacketIdentifier> {
+    let header = frame.header()?;
+    let changes = matches!(header.packet_type, PacketType::Subscribe | PacketType::Unsubscribe);
+    let identifier = frame.bytes.get(usize::from(header.size)..)?.first_chunk::<2>().filter(|_| changes)?;
+    PacketIdentifier::new(u16::from_be_bytes(*identifier))
 }

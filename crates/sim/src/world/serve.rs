@@ -294,6 +294,7 @@ impl World {
             lobby.then(|| home_of(frame, shards, seed)).flatten().filter(|home| *home != at)
         };
         let mut heard = Heard::default();
+        let calm = self.hosts[at].is_calm(conn);
         let (fed, asked) = self.turn(at, |shard, now, out| {
             let fed = heard.feed(&mut framer, &unread, shard.maximum_packet_size(), elsewhere, |frames| {
                 shard.receive(conn_id(conn), frames, now, out)
@@ -306,6 +307,7 @@ impl World {
         let now_ms = self.now_ms();
         let story = &mut self.wires[wire].story;
         story.bye |= heard.bye;
+        story.calm.extend(heard.changes.into_iter().filter(|_| calm));
         if heard.any {
             story.heard_at = now_ms;
         }

@@ -28,19 +28,7 @@ impl World {
         let options = SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
         let now = self.now_ms();
         let epoch = self.clients[client].epoch;
-        let held = Held {
-            filter: filter.into(),
-            share_name: None,
-            topic_filter: filter.into(),
-            qos: options.qos,
-            no_local: false,
-            identifier: None,
-            epoch,
-            asked_at: now,
-            granted_at: None,
-            shaken_at: None,
-            gone_at: None,
-        };
+        let held = Held::asked(filter, options.qos, epoch, now);
         let place = self.ledger.subscribed(client, held);
         let mut subscriptions = SubscriptionsBuf::new();
         subscriptions.push(filter, options, Version::V5).expect("a short filter");

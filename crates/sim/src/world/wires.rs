@@ -1,9 +1,10 @@
 //! The network: each connection is two pipes of bytes that arrive in pieces of any size, later
 //! than they were sent, or not at all once it breaks.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use hexmq_broker::ConnId;
+use hexmq_wire::PacketIdentifier;
 
 use super::plan::Keeps;
 use super::random::Random;
@@ -60,6 +61,8 @@ pub(super) struct Story {
     pub(super) gated_at: Option<u64>,
     /// What becomes of the session with its end.
     pub(super) keeps: Keeps,
+    /// SUBSCRIBE and UNSUBSCRIBE packets that were handled while no message waited.
+    pub(super) calm: BTreeSet<PacketIdentifier>,
 }
 
 impl Story {
