@@ -7,7 +7,7 @@ use hexmq_wire::{
 };
 
 use super::client::{Online, Outgoing, Request, Stage};
-use super::ledger::{Held, Message, MessageId};
+use super::ledger::{Held, Ledger, Message, MessageId};
 use super::plan::{Keeps, Nature};
 use super::wires::Wire;
 use super::{Happening, World};
@@ -41,9 +41,19 @@ impl World {
                 for _ in 0..self.random.pick(&[1, 1, 1, 2, 6]) {
                     self.publish_something(client);
                 }
+                if self.random.percent(10) {
+                    self.change_something();
+                }
             }
-            60..=77 => self.subscribe_something(client),
-            78..=84 => self.unsubscribe_something(client),
+            60..=77 => {
+                let count = self.random.pick(&[1, 1, 2]);
+                let filters: Vec<String> = (0..count).map(|_| self.some_filter()).collect();
+                self.subscribe(client, &filters);
+            }
+            78..=84 => {
+                let filter = self.some_filter();
+                self.unsubscribe(client, &filter);
+            }
             85..=88 => self.say_goodbye(client, ReasonCode::Success),
             89 => self.say_goodbye(client, ReasonCode::DisconnectWithWillMessage),
             90..=93 => self.hang_up(client),
@@ -238,7 +248,32 @@ impl World {
         self.send(client, &ControlPacket::Publish(publish));
     }
 
-    fn subscribe_something(&mut self, client: usize) {
+    /// A subscription changes while the last message is on its way to it.
+    fn change_something(&mut self) {
+        let Some(message) = self.ledger.messages.last() else { return };
+        let mut matching: Vec<(usize, String)> = Vec::new();
+        for (client, who) in self.clients.iter_mut().enumerate() {
+            let routed = message.is_routed_to(who.spec.namespace.topics());
+            if !routed || who.spec.nature != Nature::Legal || who.ready().is_none() {
+                continue;
+            }
+            let held = self.ledger.held.get(&client).map_or(&[][..], Vec::as_slice).iter();
+            let held = held.filter(|held| held.epoch == who.epoch && held.shaken_at.is_none());
+            let held = held.filter(|held| Ledger::covers(&held.topic_filter, &message.topic));
+            matching.extend(held.map(|held| (client, held.filter.clone())));
+        }
+        if matching.is_empty() {
+            return;
+        }
+        let (client, filter) = self.random.pick(&matching);
+        if self.random.percent(50) {
+            self.unsubscribe(client, &filter);
+        } else {
+            self.subscribe(client, &[filter]);
+        }
+    }
+
+    fn subscribe(&mut self, client: usize, filters: &[String]) {
         let now = self.now_ms();
         let random = &mut self.random;
         let who = &mut self.clients[client];
@@ -251,8 +286,7 @@ impl World {
             who.identifiers
         });
         let mut places = Vec::new();
-        for _ in 0..random.pick(&[1, 1, 2]) {
-            let filter = some_filter(random, self.plan.topics);
+        for filter in filters {
             let shared = filter.starts_with("$share/");
             let options = SubscriptionOptions {
                 qos: random.pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::ExactlyOnce]),
@@ -264,8 +298,8 @@ impl World {
                     _ => RetainHandling::Send,
                 },
             };
-            subscriptions.push(&filter, options, who.spec.version).expect("a short filter");
-            let held = Held::asked(&filter, options.qos, who.epoch, now);
+            subscriptions.push(filter, options, who.spec.version).expect("a short filter");
+            let held = Held::asked(filter, options.qos, who.epoch, now);
             let place =
                 self.ledger.subscribed(client, Held { no_local: options.no_local, identifier, ..held });
             places.push(place);
@@ -280,10 +314,9 @@ impl World {
         self.send(client, &ControlPacket::Subscribe(subscribe));
     }
 
-    fn unsubscribe_something(&mut self, client: usize) {
+    fn unsubscribe(&mut self, client: usize, filter: &str) {
         let now = self.now_ms();
         let who = &mut self.clients[client];
-        let filter = some_filter(&mut self.random, self.plan.topics);
         let mut places = Vec::new();
         for (place, held) in self.ledger.held.entry(client).or_default().iter_mut().enumerate() {
             if held.epoch == who.epoch && held.filter == filter {
@@ -292,7 +325,7 @@ impl World {
             }
         }
         let mut filters = TopicFiltersBuf::new();
-        filters.push(&filter).expect("a short filter");
+        filters.push(filter).expect("a short filter");
         let packet_identifier = who.identifier();
         who.requests.insert(packet_identifier, Request::Unsubscribe(places));
         let unsubscribe = Unsubscribe {
@@ -381,20 +414,20 @@ impl World {
         }
         self.carry_to_server(wire);
     }
-}
 
-fn some_filter(random: &mut super::random::Random, topics: u64) -> String {
-    match random.below(14) {
-        12 => "b/+".into(),
-        13 => "d/#".into(),
-        0 => "#".into(),
-        1 => "t/#".into(),
-        2 => "t/+".into(),
-        3 => "+/0".into(),
-        4 => "r/#".into(),
-        5 => format!("r/c{}/+", random.below(3)),
-        6 => "$share/g/t/#".into(),
-        7 => "$share/h/t/0".into(),
-        _ => format!("t/{}", random.below(topics)),
+    fn some_filter(&mut self) -> String {
+        match self.random.below(14) {
+            12 => "b/+".into(),
+            13 => "d/#".into(),
+            0 => "#".into(),
+            1 => "t/#".into(),
+            2 => "t/+".into(),
+            3 => "+/0".into(),
+            4 => "r/#".into(),
+            5 => format!("r/c{}/+", self.random.below(3)),
+            6 => "$share/g/t/#".into(),
+            7 => "$share/h/t/0".into(),
+            _ => format!("t/{}", self.random.below(self.plan.topics)),
+        }
     }
 }
