@@ -113,6 +113,11 @@ impl Held {
             ended: None,
         }
     }
+
+    /// Whether it was there for certain when a message was published, and still is.
+    pub(super) fn was_there_for(&self, message: &Message) -> bool {
+        self.granted_at.is_some_and(|granted| granted < message.first_sent_at) && self.shaken_at.is_none()
+    }
 }
 
 /// What one session has received of one message.
@@ -236,6 +241,9 @@ impl Ledger {
             .collect();
         self.is_asked_for(id, delivery, &matching)?;
         let groups: BTreeSet<&String> = matching.iter().filter_map(|held| held.share_name.as_ref()).collect();
+        if groups.is_empty() {
+            self.has_its_terms(id, delivery, &matching)?;
+        }
         let (groups, in_order) = (groups.len() as u32, groups.is_empty() && !message.retain);
         self.count(id, delivery, groups)?;
         if in_order { self.in_order(id, delivery) } else { Ok(()) }
@@ -276,6 +284,31 @@ impl Ledger {
             }
             None => Ok(()),
         }
+    }
+
+    /// What is published behind a SUBACK comes with the QoS it granted and with the Subscription Identifier that was
+    /// asked for. The copy of a shared subscription has its own, and so has what comes from the store.
+    /// [V5 MQTT-3.3.4-2, V5 MQTT-3.3.4-3, V5 MQTT-3.3.4-4, V5 MQTT-3.8.4-8]
+    fn has_its_terms(
+        &self,
+        id: MessageId,
+        delivery: &Delivery<'_>,
+        matching: &[&Held],
+    ) -> Result<(), String> {
+        let message = &self.messages[id];
+        for held in matching.iter().filter(|held| !delivery.retain && held.was_there_for(message)) {
+            let least = held.qos.min(message.qos);
+            if delivery.qos < least {
+                return Err(format!(
+                    "message {id} came with {:?}, {} has {least:?}",
+                    delivery.qos, held.filter
+                ));
+            }
+            if let Some(missing) = held.identifier.filter(|one| !delivery.identifiers.contains(one)) {
+                return Err(format!("message {id} came without {missing}, which {} has", held.filter));
+            }
+        }
+        Ok(())
     }
 
     /// No message comes more often than its QoS allows.

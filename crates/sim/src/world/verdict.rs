@@ -418,8 +418,7 @@ fn is_owed(held: &Held, epoch: u32, message: &Message, client: usize) -> bool {
     held.epoch == epoch
         && held.share_name.is_none()
         && held.qos != QoS::AtMostOnce
-        && held.granted_at.is_some_and(|granted| granted < message.first_sent_at)
-        && held.shaken_at.is_none()
+        && held.was_there_for(message)
         && !(held.no_local && message.publisher == client)
         && Ledger::covers(&held.topic_filter, &message.topic)
 }
