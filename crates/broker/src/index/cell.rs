@@ -25,11 +25,11 @@ impl Cell {
     /// One that is not used.
     pub(super) const NOTHING: Cell = Cell([0; 8]);
 
-    /// A node and its only record; `below`: on the list of those who get all levels below too.
-    pub(super) fn leaf(node: &Node, record: Record, below: bool) -> Cell {
-        let Cell([low, high, slot, generation, .., options]) = record.into();
-        let mark = if below { LEAF_BELOW } else { LEAF_EXACT };
-        Cell([node.parent, node.level, low, high, slot, generation, options, mark])
+    /// This node with its only record.
+    pub(super) fn leaf(&self, record: &Record) -> Cell {
+        let [low, high, slot, generation, options] = record.what();
+        let mark = if record.list().below { LEAF_BELOW } else { LEAF_EXACT };
+        Cell([self.parent(), self.level(), low, high, slot, generation, options, mark])
     }
 
     #[inline]

@@ -167,7 +167,7 @@ impl Tree {
             let mut record = cell.record(id);
             change(&mut record);
             *cell = match cell.is_leaf() {
-                true => Cell::leaf(&cell.node(id), record, record.list().below),
+                true => cell.leaf(&record),
                 false => record.into(),
             };
         }
@@ -326,6 +326,11 @@ impl Tree {
 impl Node {
     pub(super) const fn new(parent: u32, level: u32) -> Node {
         Node { parent, level, children: 0, only: NONE, plus: NONE, exact: NONE, below: NONE }
+    }
+
+    /// The head of one of its lists.
+    fn head_mut(&mut self, list: List) -> &mut u32 {
+        if list.below { &mut self.below } else { &mut self.exact }
     }
 
     fn is_bare(&self) -> bool {

@@ -100,7 +100,7 @@ impl Tree {
         self.records += 1;
         let id = match self.cells.get_mut(list.node) {
             Some(cell) if cell.node(list.node).is_bare() => {
-                *cell = Cell::leaf(&cell.node(list.node), record, list.below);
+                *cell = cell.leaf(&record);
                 list.node
             }
             _ => {
@@ -124,8 +124,7 @@ impl Tree {
             self.groups.remove(group, None);
         }
         if let Some(leaf) = self.cells.get_mut(id).filter(|cell| cell.is_leaf()) {
-            let Node { parent, level, .. } = leaf.node(id);
-            *leaf = Node::new(parent, level).into();
+            *leaf = Node::new(leaf.parent(), leaf.level()).into();
             return;
         }
         self.cells.remove(id, Cell::NOTHING);
@@ -137,13 +136,11 @@ impl Tree {
     }
 
     fn head(&self, list: List) -> u32 {
-        self.node(list.node).map_or(NONE, |node| if list.below { node.below } else { node.exact })
+        self.node(list.node).map_or(NONE, |mut node| *node.head_mut(list))
     }
 
     fn set_head(&mut self, list: List, record: u32) {
-        self.change_node(list.node, |node| {
-            *if list.below { &mut node.below } else { &mut node.exact } = record;
-        });
+        self.change_node(list.node, |node| *node.head_mut(list) = record);
     }
 
     #[cold]
@@ -154,10 +151,10 @@ impl Tree {
             self.owners.remove(hash, id);
             self.owners.insert(hash, own);
         }
-        let link = |list: u32| if list == NONE { NONE } else { own };
-        let node = leaf.node(id);
+        let mut node = Node::new(leaf.parent(), leaf.level());
+        *node.head_mut(record.list()) = own;
         if let Some(cell) = self.cells.get_mut(id) {
-            *cell = Node { exact: link(node.exact), below: link(node.below), ..node }.into();
+            *cell = node.into();
         }
     }
 }
