@@ -5,16 +5,19 @@
 //! topic does. It compares by bytes: no allocation, no lock, one atomic load per message, and a few more after a
 //! change of the index.
 
+mod seen;
 #[cfg(test)]
 mod tests;
 
 use std::hash::BuildHasher;
+use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 use hexmq_wire::QoS;
 
+use self::seen::Seen;
 use crate::index::{Beginnings, Entry, Foreseen, Index, Match, Member};
 use crate::layout::Terms;
 use crate::room::Readiness;
@@ -22,8 +25,6 @@ use crate::{Addressee, Message, Namespace, SessionRef, ShardId};
 
 /// Topics remembered at most; past it all are forgotten and learned anew.
 const TOPICS_MAX: usize = 1 << 16;
-/// Topics whose first sight is remembered, by a few bits each.
-const SEEN: usize = 1 << 16;
 
 /// Connections whose last topic is remembered, told apart by their slots.
 const RECENT: usize = 1 << 10;
@@ -52,14 +53,14 @@ pub(crate) struct MatchCache {
     /// The answer for a topic that is seen for the first time. Only the second message of a topic
     /// makes its answer worth keeping: many topics carry one message in a long while.
     once: Matches,
-    seen: Box<[u32]>,
+    seen: Seen,
     /// Where the members of a shared subscription begin to take turns: a new place for every
     /// answer, so that topics with one message each do not all go to the same member.
     turn: usize,
     /// Scratch: the subscriptions that a walk has found.
     found: Vec<Entry>,
     /// Answers of the index for topics that are about to come.
-    pub(crate) foreseen: Foreseen,
+    foreseen: Foreseen,
 }
 
 /// What a connection published to last.
@@ -155,7 +156,7 @@ impl MatchCache {
             recent: Vec::new(),
             noted: String::new(),
             once: Matches::unknown(Namespace::PLAIN, "", Beginnings::default()),
-            seen: vec![0; SEEN].into_boxed_slice(),
+            seen: Seen::new(),
             turn: 0,
             found: Vec::new(),
             foreseen: Foreseen::default(),
@@ -185,9 +186,16 @@ impl MatchCache {
         matches
     }
 
+    /// Prepares for messages to these topics, 16 at most, most of which are new.
+    pub(crate) fn look_ahead(&mut self, index: &Index, namespace: Namespace, topics: &[&[u8]]) {
+        index.look_ahead(namespace, topics, &mut self.foreseen);
+        let mark = |topic: &&[u8]| self.seen.peek(self.hasher.hash_one((namespace, *topic)));
+        black_box(topics.iter().map(mark).fold(0, |read, mark| read ^ mark));
+    }
+
     /// The place of the answer for a topic, which may have to be learned; `None`: it is not kept.
     fn find(&mut self, index: &Index, namespace: Namespace, topic: &str) -> Option<u32> {
-        let hash = self.hasher.hash_one((namespace, topic));
+        let hash = self.hasher.hash_one((namespace, topic.as_bytes()));
         if self.kept.len() >= TOPICS_MAX {
             self.kept.clear();
             self.table.clear();
@@ -195,27 +203,21 @@ impl MatchCache {
         let (kept, hasher) = (&self.kept, &self.hasher);
         let same = |&place: &u32| kept.get(place as usize).is_some_and(|known| known.is_of(namespace, topic));
         let rehash = |&place: &u32| {
-            kept.get(place as usize).map_or(0, |known| hasher.hash_one((known.namespace, &*known.topic)))
+            kept.get(place as usize)
+                .map_or(0, |known| hasher.hash_one((known.namespace, known.topic.as_bytes())))
         };
         let place = match self.table.entry(hash, same, rehash) {
             Place::Occupied(known) => *known.get(),
+            Place::Vacant(_) if self.seen.is_first(hash) => {
+                self.once.forget();
+                return None;
+            }
             Place::Vacant(vacant) => {
-                // The high half tells topics apart that share a place.
-                let mark = (hash >> 32) as u32;
-                match self.seen.get_mut(hash as usize % SEEN) {
-                    Some(seen) if *seen != mark => {
-                        *seen = mark;
-                        self.once.forget();
-                        return None;
-                    }
-                    _ => {
-                        let place = self.kept.len() as u32;
-                        vacant.insert(place);
-                        let beginnings = index.beginnings(namespace, topic);
-                        self.kept.push(Matches::unknown(namespace, topic, beginnings));
-                        place
-                    }
-                }
+                let place = self.kept.len() as u32;
+                vacant.insert(place);
+                let beginnings = index.beginnings(namespace, topic);
+                self.kept.push(Matches::unknown(namespace, topic, beginnings));
+                place
             }
         };
         self.likely = place;

@@ -61,7 +61,7 @@ impl Shard {
         }
         if found > 1 {
             let topics = topics.get(..found).unwrap_or_default();
-            self.shared.index.look_ahead(namespace, topics, &mut self.cache.foreseen);
+            self.cache.look_ahead(&self.shared.index, namespace, topics);
         }
         packets
     }
