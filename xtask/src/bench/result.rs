@@ -65,7 +65,7 @@ pub(super) fn rows(case: &'static Case, pace: Option<f64>, measured: &Measured) 
             best_peer,
             ours: [median(Subject::OneShard), median(Subject::TwoShards)],
             mark: mark(figure.mark, relay, floor, best_peer),
-            scaled_mark: scaled(figure, pace),
+            scaled_mark: scaled(figure, floor, pace),
             kernel: runs(Subject::OneShard).and_then(Runs::kernel),
             floor_kernel: of_floor.and_then(Runs::kernel),
             rounds: counts.min().unwrap_or_default(),
@@ -89,9 +89,9 @@ fn best_peer(
 }
 
 /// Bytes are the same everywhere, times are not.
-fn scaled(figure: &Figure, pace: Option<f64>) -> Option<f64> {
+fn scaled(figure: &Figure, floor: Option<f64>, pace: Option<f64>) -> Option<f64> {
     match figure.mark {
-        Mark::AtMost(number) if figure.unit == "µs" => pace.map(|pace| number * pace),
+        Mark::AtMost(number) if figure.unit == "µs" => pace.map(|pace| not_below(floor, number * pace)),
         _ => None,
     }
 }
@@ -116,8 +116,17 @@ fn not_below(floor: Option<f64>, mark: f64) -> f64 {
 }
 
 impl Row {
-    fn reached(&self) -> [Option<bool>; 2] {
-        self.ours.map(|ours| ours.zip(self.mark).map(|(ours, mark)| ours <= mark))
+    fn reached(&self, mark: Option<f64>) -> [Option<bool>; 2] {
+        self.ours.map(|ours| ours.zip(mark).map(|(ours, mark)| ours <= mark))
+    }
+
+    /// What stands behind one of ours.
+    fn verdict(&self, ours: usize) -> &'static str {
+        match [self.mark, self.scaled_mark].map(|mark| self.reached(mark)[ours] == Some(true)) {
+            [true, _] => "*",
+            [false, true] => "~",
+            [false, false] => "",
+        }
     }
 
     /// Two shards against one.
@@ -131,7 +140,8 @@ impl Row {
         json!({ "case": self.case, "figure": self.key, "unit": self.unit, "relay": self.relay, "floor": self.floor,
             "mosquitto": self.mosquitto, "rumqttd": self.rumqttd, "best_peer": self.best_peer, "hexmq_1": one, "hexmq_2": two,
             "two_shards_to_one": self.ratio(), "mark": self.mark, "scaled_mark": self.scaled_mark,
-            "reached": self.reached(), "rounds": self.rounds,
+            "reached": self.reached(self.mark), "reached_scaled": self.scaled_mark.map(|scaled| self.reached(Some(scaled))),
+            "rounds": self.rounds,
             "kernel_share": self.kernel.map(|kernel| kernel.share),
             "kernel_share_error": self.kernel.map(|kernel| kernel.error),
             "floor_kernel_share": self.floor_kernel.map(|kernel| kernel.share),
@@ -171,7 +181,7 @@ pub(super) fn print(rows: &[Row], rounds: u64, peers: &str, pace: Option<f64>) {
     }
     if let Some(pace) = pace {
         println!(
-            "scaled: a mark in µs found on another machine, times {pace:.2}, as much as the relay needs more here"
+            "scaled: a mark in µs found on another machine, times {pace:.2}, as much as the relay needs more here; ~ reaches only that"
         );
     }
     println!("\n{}", line("", "", HEADINGS.map(str::to_owned)));
@@ -188,10 +198,7 @@ impl Row {
     fn cells(&self) -> [String; HEADINGS.len()] {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
         let kernel = |kernel: Option<Kernel>| kernel.map_or_else(|| "-".to_owned(), Kernel::told);
-        let reached = self.reached();
-        let ours = |index: usize| {
-            format!("{}{}", number(self.ours[index]), if reached[index] == Some(true) { "*" } else { "" })
-        };
+        let ours = |index: usize| format!("{}{}", number(self.ours[index]), self.verdict(index));
         [
             number(self.relay),
             number(self.floor),
@@ -259,7 +266,7 @@ mod tests {
         // Three times the table's relay, so three times the 1.57 µs of FlashMQ.
         assert!(row.best_peer.is_some_and(|peer| (peer - 3.0 * 1.57).abs() < 1e-9), "{row:?}");
         assert!(row.mark.is_some_and(|mark| (mark - 1.6 * 1.41).abs() < 1e-9), "{row:?}");
-        assert_eq!(row.reached(), [Some(true), Some(false)]);
+        assert_eq!(row.reached(row.mark), [Some(true), Some(false)]);
         assert_eq!(row.ratio(), Some(3.0));
     }
 
@@ -279,11 +286,16 @@ mod tests {
     #[test]
     fn a_mark_of_another_machine_is_scaled_where_it_is_a_time() {
         let connect = STORES.iter().find(|case| case.name == "connect").expect("it is there");
-        let ours = measured(&[(Subject::OneShard, 50.0), (Subject::TwoShards, 50.0)]);
+        let ours = measured(&[(Subject::OneShard, 50.0), (Subject::TwoShards, 80.0)]);
         let row = rows(connect, Some(2.0), &ours).next().expect("a row");
         assert_eq!((row.mark, row.scaled_mark), (Some(35.0), Some(70.0)));
-        // The verdict is that of the mark itself.
-        assert_eq!(row.reached(), [Some(false), Some(false)]);
+        assert_eq!(row.reached(row.mark), [Some(false), Some(false)]);
+        assert_eq!(row.as_json()["reached_scaled"], json!([true, false]));
+        assert_eq!(
+            [row.verdict(0), row.verdict(1)],
+            ["~", ""],
+            "it can be seen that only the scaled one is reached"
+        );
         let idle = STORES.iter().find(|case| case.name == "idle").expect("it is there");
         assert_eq!(rows(idle, Some(2.0), &Measured::new()).next().expect("a row").scaled_mark, None);
     }
@@ -300,7 +312,7 @@ mod tests {
         rounds.entry((0, Subject::Mosquitto)).or_default().take("us", &json!({ "us": 9.0 }));
         let row = rows(&FLOWS[0], None, &rounds).next().expect("a row");
         assert_eq!((row.floor, row.mark), (Some(1.0), Some(1.6)));
-        assert_eq!(row.reached(), [Some(true), None]);
+        assert_eq!(row.reached(row.mark), [Some(true), None]);
         assert_eq!(row.rounds, 1, "mosquitto went well once");
         assert_eq!((row.cells()[7].as_str(), row.cells()[12].as_str()), ("1.50*", "1"));
     }
