@@ -189,13 +189,13 @@ impl MatchCache {
     /// Prepares for messages to these topics, 16 at most, most of which are new.
     pub(crate) fn look_ahead(&mut self, index: &Index, namespace: Namespace, topics: &[&[u8]]) {
         index.look_ahead(namespace, topics, &mut self.foreseen);
-        let mark = |topic: &&[u8]| self.seen.peek(self.hasher.hash_one((namespace, *topic)));
+        let mark = |topic: &&[u8]| self.seen.peek(hash_of(&self.hasher, namespace, topic));
         black_box(topics.iter().map(mark).fold(0, |read, mark| read ^ mark));
     }
 
     /// The place of the answer for a topic, which may have to be learned; `None`: it is not kept.
     fn find(&mut self, index: &Index, namespace: Namespace, topic: &str) -> Option<u32> {
-        let hash = self.hasher.hash_one((namespace, topic.as_bytes()));
+        let hash = hash_of(&self.hasher, namespace, topic.as_bytes());
         if self.kept.len() >= TOPICS_MAX {
             self.kept.clear();
             self.table.clear();
@@ -204,7 +204,7 @@ impl MatchCache {
         let same = |&place: &u32| kept.get(place as usize).is_some_and(|known| known.is_of(namespace, topic));
         let rehash = |&place: &u32| {
             kept.get(place as usize)
-                .map_or(0, |known| hasher.hash_one((known.namespace, known.topic.as_bytes())))
+                .map_or(0, |known| hash_of(hasher, known.namespace, known.topic.as_bytes()))
         };
         let place = match self.table.entry(hash, same, rehash) {
             Place::Occupied(known) => *known.get(),
@@ -270,6 +270,12 @@ impl MatchCache {
             *kept = Recent { place: self.likely, ..recent };
         }
     }
+}
+
+/// What a topic is found by; who looks ahead has its bytes only.
+#[inline]
+fn hash_of(hasher: &foldhash::fast::FixedState, namespace: Namespace, topic: &[u8]) -> u64 {
+    hasher.hash_one((namespace, topic))
 }
 
 impl Matches {
